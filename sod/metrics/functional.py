@@ -1,0 +1,129 @@
+"""All measures of one image, and of a data set from their sums."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from sod.metrics.alignment import e_measure
+from sod.metrics.prepare import Prepared, prepare
+from sod.metrics.protocols import Protocol
+from sod.metrics.structure import s_measure
+from sod.metrics.thresholds import (
+    Counts,
+    accuracy,
+    balanced_error,
+    count,
+    dice,
+    f_measure,
+    iou,
+    join,
+    precision_recall,
+    sweep,
+)
+from sod.metrics.weighted import weighted_f
+
+MEASURES = (
+    "mae",
+    "iou",
+    "accuracy",
+    "max_f",
+    "mean_f",
+    "adaptive_f",
+    "weighted_f",
+    "s_measure",
+    "max_e",
+    "mean_e",
+    "adaptive_e",
+)
+EXTRA_MEASURES = ("dice", "ber")
+CURVES = ("precision", "recall", "f", "e")
+
+
+class Measured(NamedTuple):
+    """What one image adds to a data set's sums.
+
+    Attributes:
+        values: float64 ``[13]``: the image's own ``MEASURES`` and ``EXTRA_MEASURES``, in order.
+        curves: float64 ``[4, T]``: its ``CURVES`` over the thresholds, ascending.
+    """
+
+    values: Tensor
+    curves: Tensor
+
+
+def measure(
+    saliency: Tensor, mask: Tensor, protocol: Protocol, *, refined: bool = False
+) -> Measured:
+    """Measure one image by a protocol.
+
+    Args:
+        saliency: float ``[H, W]`` in [0, 1], on any device.
+        mask: uint8 (0..255) or bool ``[H, W]``, on the same device.
+        protocol: the rules.
+        refined: whether the map went through a refinement.
+
+    Raises:
+        ValueError: if the shapes differ or the map holds values that are not finite.
+    """
+    image = prepare(saliency, mask, protocol, refined=refined)
+    counts = _counts(image, protocol)
+    precision, recall = precision_recall(counts, protocol.empty)
+    f = f_measure(precision, recall, protocol.beta2)
+    e = e_measure(counts, protocol.alignment_floor)
+    at_half = Counts(counts.hits[-1], counts.predicted[-1], counts.positive[0], counts.total[0])
+    curves = torch.stack([precision, recall, f, e])[:, :-2]
+    values = [
+        _mean_error(image, protocol),
+        iou(at_half, protocol.empty),
+        accuracy(at_half),
+        curves[2].max(),
+        curves[2].mean(),
+        f[-2],
+        weighted_f(image.values, image.foreground),
+        s_measure(image.values, image.foreground, rounded_means=protocol.rounded_means),
+        curves[3].max(),
+        curves[3].mean(),
+        e[-2],
+        dice(at_half, protocol.empty),
+        balanced_error(at_half),
+    ]
+    return Measured(torch.stack(values), curves)
+
+
+def summarise(values: Tensor, curves: Tensor, protocol: Protocol) -> Tensor:
+    """Return a data set's measures from the means of its images' values and curves.
+
+    Args:
+        values: float64 ``[13]``, mean over images of ``Measured.values``.
+        curves: float64 ``[4, T]``, mean over images of ``Measured.curves``.
+        protocol: decides how maximum (over thresholds) and mean (over images) meet.
+
+    Returns:
+        float64 ``[13]``, in the order of ``MEASURES`` and ``EXTRA_MEASURES``.
+    """
+    summary = values.clone()
+    if protocol.max_rule == "mean-of-max":
+        return summary
+    precision, recall, f, e = curves
+    if protocol.max_rule == "mean-precision-recall":
+        f = f_measure(precision, recall, protocol.beta2)
+    summary[MEASURES.index("max_f")], summary[MEASURES.index("mean_f")] = f.max(), f.mean()
+    summary[MEASURES.index("max_e")] = e.max()
+    return summary
+
+
+def _counts(image: Prepared, protocol: Protocol) -> Counts:
+    """Count at the protocol's thresholds, then at the adaptive one, then at 0.5."""
+    limit = (2 * image.values.mean()).clamp(max=1)
+    above = image.values >= limit if protocol.adaptive == ">=" else image.values > limit
+    return join(
+        sweep(image.codes, image.foreground, protocol.thresholds),
+        count(above, image.foreground),
+        count(image.values > 0.5, image.foreground),
+    )
+
+
+def _mean_error(image: Prepared, protocol: Protocol) -> Tensor:
+    values = (image.values > 0.5).double() if protocol.binary_mae else image.values
+    return (values - image.foreground.double()).abs().mean()
