@@ -1,0 +1,1 @@
+"""Backbones, decoders, heads and losses: plain modules and functions."""
