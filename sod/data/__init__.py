@@ -1,0 +1,1 @@
+"""Images, masks and samples: everything between a folder on disk and a batch."""

@@ -1,0 +1,152 @@
+"""Datasets by name as Lightning's loaders."""
+
+import os
+
+from pytorch_lightning import LightningDataModule
+
+from sod.data.benchmarks import Dataset, find_dataset
+from sod.data.dataset import SaliencyDataset
+from sod.data.loader import Loader, default_workers
+from sod.data.samples import Sample
+from sod.data.transforms import Augmentation, EvalTransform, TrainTransform
+from sod.errors import SodError
+
+
+class SaliencyData(LightningDataModule):
+    """Images for training, validation and test, with masks only where they are asked for.
+
+    A dataset is named as a benchmark (``DUTS-TR``, ``DUTS-TE``, ``ECSSD``, ``DUT-OMRON``,
+    ``HKU-IS``, ``PASCAL-S``, in any spelling), as ``builtin[-COUNT[-SIZE[-SEED]]]`` (synthetic
+    scenes, written below the root at first use) or as a folder with ``images/`` and optional
+    ``masks/``.
+
+    Args:
+        root: the data root, the folder that holds the benchmarks.
+        train: datasets to train on, comma-separated.
+        val: datasets to validate on, comma-separated, with their masks where they have some. Null:
+            as many training images as ``val_images`` says, evenly spaced, without masks.
+        test: datasets to test on, comma-separated, one loader each; every image needs a mask.
+        size: side of the training images in pixels.
+        batch_size: training images per step and process (devices × batch_size per optimiser step).
+        eval_batch_size: images per step in validation and test. Images keep their own size there,
+            so that more than 1 works only if all are equally large.
+        num_workers: worker processes of each loader; null: the CPUs, at most 8. No result depends
+            on it.
+        supervised: read the training masks. If false they are never opened.
+        seed: seed of shuffling and augmentation.
+        val_images: number of training images to validate on where ``val`` is null.
+        drop_defects: leave out samples whose mask is known to be wrong or of another size.
+        augmentation: what is done to training images.
+    """
+
+    def __init__(
+        self,
+        root: str = "datasets",
+        train: str | None = None,
+        val: str | None = None,
+        test: str | None = None,
+        size: int = 224,
+        batch_size: int = 50,
+        eval_batch_size: int = 1,
+        num_workers: int | None = None,
+        supervised: bool = False,
+        seed: int = 0,
+        val_images: int = 64,
+        drop_defects: bool = False,
+        augmentation: Augmentation = Augmentation(),  # noqa: B008 - frozen
+    ) -> None:
+        super().__init__()
+        for field, value in (("size", size), ("batch_size", batch_size)):
+            if value < 1:
+                raise SodError(f"data.{field}: {value} is not at least 1")
+        self.root = root
+        self.train, self.val, self.test = train, val, test
+        self.size = size
+        self.batch_size = batch_size
+        self.eval_batch_size = eval_batch_size
+        self.num_workers = num_workers
+        self.supervised = supervised
+        self.seed = seed
+        self.val_images = val_images
+        self.drop_defects = drop_defects
+        self.augmentation = augmentation
+
+    @property
+    def test_names(self) -> list[str]:
+        """The name of each test dataset, in the order of ``test_dataloader``."""
+        return [found.name for found in self._datasets("test", self.test)]
+
+    @property
+    def val_names(self) -> list[str]:
+        """The name of each validation dataset, in the order of ``val_dataloader``."""
+        if self.val is None:
+            return ["train"]
+        return [found.name for found in self._datasets("val", self.val)]
+
+    def prepare_data(self) -> None:
+        """Look every named dataset up, once per machine, so that a mistake ends the run at once."""
+        for field in ("train", "val", "test"):
+            if (names := getattr(self, field)) is not None:
+                self._datasets(field, names)
+
+    def train_dataloader(self) -> Loader:
+        """Return the loader of shuffled, augmented training images.
+
+        Raises:
+            SodError: a dataset is absent, or a mask is missing and ``supervised`` is set.
+        """
+        transform = TrainTransform(self.size, self.augmentation)
+        dataset = SaliencyDataset(self._train_samples(), transform, self.supervised, self.seed)
+        return self._loader(dataset, self.batch_size, training=True)
+
+    def val_dataloader(self) -> list[Loader]:
+        """Return one loader per validation dataset, of images in their own size."""
+        if self.val is not None:
+            found = self._datasets("val", self.val)
+            return [
+                self._eval_loader(f.samples, masks=f.place.folders.masks is not None) for f in found
+            ]
+        if self.train is None or self.val_images == 0:
+            return []
+        samples = self._train_samples()
+        count = min(self.val_images, len(samples))
+        chosen = [samples[i * len(samples) // count] for i in range(count)]
+        return [self._eval_loader(chosen, masks=False)]
+
+    def test_dataloader(self) -> list[Loader]:
+        """Return one loader per test dataset, of images and masks in their own size.
+
+        Raises:
+            SodError: a dataset is absent, or one of its images has no mask.
+        """
+        found = self._datasets("test", self.test)
+        return [self._eval_loader(dataset.samples, masks=True) for dataset in found]
+
+    def _train_samples(self) -> list[Sample]:
+        return [s for found in self._datasets("train", self.train) for s in found.samples]
+
+    def _datasets(self, field: str, names: str | None) -> list[Dataset]:
+        wanted = [name.strip() for name in (names or "").split(",") if name.strip()]
+        if not wanted:
+            raise SodError(f"data.{field}: no dataset named; give a benchmark's name or a folder")
+        found = [find_dataset(self.root, name, self.drop_defects) for name in wanted]
+        empty = [dataset.name for dataset in found if not dataset.samples]
+        if empty:
+            raise SodError(f"data.{field}: {empty[0]} has no images")
+        return found
+
+    def _eval_loader(self, samples: list[Sample], masks: bool) -> Loader:
+        dataset = SaliencyDataset(samples, EvalTransform(), masks, self.seed)
+        return self._loader(dataset, self.eval_batch_size, training=False)
+
+    def _loader(self, dataset: SaliencyDataset, batch_size: int, training: bool) -> Loader:
+        processes = self.trainer.world_size if self.trainer else 1
+        here = int(os.environ.get("LOCAL_WORLD_SIZE", processes))
+        return Loader(
+            dataset,
+            batch_size,
+            training=training,
+            workers=default_workers(here) if self.num_workers is None else self.num_workers,
+            replicas=processes,
+            rank=self.trainer.global_rank if self.trainer else 0,
+        )

@@ -1,0 +1,137 @@
+"""Find the image and mask folders of a dataset in every layout it is published or kept in."""
+
+import os
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+from typing import NamedTuple
+
+from sod.data.catalogue import Benchmark, simplified
+from sod.data.samples import SUFFIXES, is_junk
+
+# (images, masks) folder names of repackaged archives: TokenCut, A2S, SALOD, own data, ECSSD's own.
+PAIRS = (
+    ("images", "masks"),
+    ("img", "gt"),
+    ("imgs", "gt"),
+    ("images", "gt"),
+    ("RGB", "GT"),
+    ("image", "mask"),
+    ("image", "gt"),
+    ("imgs", "masks"),
+    ("images", "segmentations"),
+    ("images", "ground_truth_mask"),
+    ("images", "ground_truth"),
+    ("images", "mask"),
+    ("images", "annotations"),
+    ("images", "labels"),
+)
+MASK_NAMES = tuple(dict.fromkeys(masks for _, masks in PAIRS))
+
+
+class Folders(NamedTuple):
+    """Where a dataset lies: its images, its masks (or None), and whether to look below them."""
+
+    images: Path
+    masks: Path | None
+    recursive: bool = False
+
+
+def locate_benchmark(root: Path, benchmark: Benchmark) -> Folders | None:
+    """Find a benchmark below a data root, or None.
+
+    Looked at, in this order: the benchmark's own folder (any alias, in any case, also inside
+    ``DUTS/``, also nested in itself, also the root itself) with its published or a repackaged pair
+    of folder names; then its published folder names lying loose in ``DUTS/`` or in the root. A
+    place with masks is preferred to one without.
+    """
+    named = list(_named_folders(root, benchmark))
+    loose = [*_children(root, {"duts"}), root]
+    candidates = chain(
+        (found for base in named for found in _pairs_in(base, (*benchmark.folders, *PAIRS))),
+        (
+            found
+            for base in loose
+            for found in _pairs_in(base, benchmark.folders)
+            if found.masks or simplified(found.images.name).startswith(simplified(benchmark.name))
+        ),
+    )
+    return _best(candidates)
+
+
+def locate_own(folder: Path) -> Folders | None:
+    """Find the images, and masks if any, of a folder of own data, or None.
+
+    Accepted: a pair of folders as in :data:`PAIRS` (nested folders inside are followed), images
+    lying loose beside a folder of masks, and a bare tree of images.
+    """
+    if found := _best(_pairs_in(folder, PAIRS)):
+        return found._replace(recursive=True)
+    masks = next(filter(None, (_child(folder, name) for name in MASK_NAMES)), None)
+    if masks:
+        return Folders(folder, masks) if _holds_images(folder) else None
+    return Folders(folder, None, recursive=True) if _holds_images(folder, deep=True) else None
+
+
+def _best(candidates: Iterator[Folders]) -> Folders | None:
+    without_masks = None
+    for found in candidates:
+        if found.masks:
+            return found
+        without_masks = without_masks or found
+    return without_masks
+
+
+def _named_folders(root: Path, benchmark: Benchmark) -> Iterator[Path]:
+    parents = [root, *_children(root, {"duts"})]
+    own = [root] if simplified(root.resolve().name) in benchmark.keys else []
+    for folder in chain(own, *(_children(parent, benchmark.keys) for parent in parents)):
+        yield folder
+        if (inner := _unnested(folder)) != folder:
+            yield inner
+
+
+def _pairs_in(base: Path, pairs: tuple[tuple[str, str], ...]) -> Iterator[Folders]:
+    for images_name, masks_name in pairs:
+        images = _child(base, images_name)
+        images = _unnested(images) if images else None
+        if images and _holds_images(images, deep=True):
+            masks = _child(base, masks_name)
+            yield Folders(images, _unnested(masks) if masks else None)
+
+
+def _unnested(folder: Path) -> Path:
+    """Step into a folder that an archive repeated inside itself (``X/X/...``)."""
+    inner = None if _holds_images(folder) else _child(folder, folder.name)
+    return _unnested(inner) if inner else folder
+
+
+def _children(folder: Path, keys: frozenset[str] | set[str]) -> list[Path]:
+    return [child for child in _folders(folder) if simplified(child.name) in keys]
+
+
+def _child(folder: Path, path: str) -> Path | None:
+    """Return the folder at a relative path, exact spelling first, else in any case."""
+    here: Path | None = folder
+    for name in path.split("/"):
+        inside = _folders(here) if here else []
+        same = [child for child in inside if child.name.lower() == name.lower()]
+        here = next((child for child in same if child.name == name), same[0] if same else None)
+    return here
+
+
+def _folders(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    with os.scandir(folder) as entries:
+        names = [entry.name for entry in entries if not is_junk(entry.name) and entry.is_dir()]
+    return [folder / name for name in sorted(names)]
+
+
+def _holds_images(folder: Path, deep: bool = False) -> bool:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            suffix = os.path.splitext(entry.name)[1].lower()  # noqa: PTH122 - no Path per file
+            if suffix in SUFFIXES and not is_junk(entry.name):
+                return True
+    return deep and any(_holds_images(inner, deep=True) for inner in _folders(folder))
