@@ -81,7 +81,7 @@ def measure(
         curves[2].mean(),
         f[-2],
         weighted_f(image.values, image.foreground),
-        s_measure(image.values, image.foreground, rounded_means=protocol.rounded_means),
+        s_measure(image.values, image.foreground, numpy_means=protocol.numpy_means),
         curves[3].max(),
         curves[3].mean(),
         e[-2],
@@ -115,13 +115,19 @@ def summarise(values: Tensor, curves: Tensor, protocol: Protocol) -> Tensor:
 
 def _counts(image: Prepared, protocol: Protocol) -> Counts:
     """Count at the protocol's thresholds, then at the adaptive one, then at 0.5."""
-    limit = (2 * image.values.mean()).clamp(max=1)
+    limit = (2 * _mean(image.values, protocol)).clamp(max=1)
     above = image.values >= limit if protocol.adaptive == ">=" else image.values > limit
     return join(
         sweep(image.codes, image.foreground, protocol.thresholds),
         count(above, image.foreground),
         count(image.values > 0.5, image.foreground),
     )
+
+
+def _mean(values: Tensor, protocol: Protocol) -> Tensor:
+    if protocol.numpy_means:
+        return torch.tensor(values.cpu().numpy().mean(), device=values.device)
+    return values.mean()
 
 
 def _mean_error(image: Prepared, protocol: Protocol) -> Tensor:

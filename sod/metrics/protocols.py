@@ -42,8 +42,8 @@ class Protocol:
         components: ``single`` keeps the largest 4-connected component of the map at 0.5.
         resize: how a map gets its mask's size; ``nearest-if-binary`` keeps two-valued maps so.
         alignment_floor: smallest denominator (pixels - 1) of the E-measure.
-        rounded_means: take a region's constant map for flat only where its mean, in 64 bits, is
-            exactly the constant (see ``structure.py``).
+        numpy_means: take means in NumPy's order of summation, so that ties (a value equal to the
+            adaptive threshold, a flat region of the S-measure) fall as in PySODMetrics.
     """
 
     name: str
@@ -62,7 +62,7 @@ class Protocol:
     components: Literal["single", "multi"] = "multi"
     resize: Literal["bilinear", "nearest-if-binary"] = "bilinear"
     alignment_floor: float = 1.0
-    rounded_means: bool = False
+    numpy_means: bool = False
 
     def is_binary(self, refined: bool) -> bool:
         """Whether maps are cut at 0.5 before anything is measured."""
@@ -136,7 +136,7 @@ PROTOCOLS: dict[str, Protocol] = {
             thresholds=256,
             comparison=">=",
             alignment_floor=2.0**-52,
-            rounded_means=True,
+            numpy_means=True,
         ),
     )
 }

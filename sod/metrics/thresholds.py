@@ -43,8 +43,8 @@ def sweep(codes: Tensor, foreground: Tensor, thresholds: int) -> Counts:
 
 def count(binary: Tensor, foreground: Tensor) -> Counts:
     """Count pixels of one binarised map, bool ``[H, W]`` like its mask; Counts ``[1]``."""
-    parts = torch.stack([binary & foreground, binary, foreground])
-    hits, predicted, positive = parts.sum((1, 2)).double()[:, None]
+    parts = (binary & foreground, binary, foreground)
+    hits, predicted, positive = (part.count_nonzero().double()[None] for part in parts)
     return Counts(hits, predicted, positive, torch.full_like(hits, foreground.numel()))
 
 
