@@ -9,6 +9,8 @@ from sod.data.samples import Sample, is_junk, pair
 from sod.data.synthetic import builtin_scenes, is_builtin
 from sod.errors import SodError
 
+__all__ = ["BENCHMARKS", "Benchmark", "Dataset", "Place", "available", "find_dataset", "find_place"]
+
 
 class Place(NamedTuple):
     """Where a dataset was found.

@@ -64,12 +64,20 @@ class SaliencyData(LightningDataModule):
         self.size = size
         self.batch_size = batch_size
         self.eval_batch_size = eval_batch_size
-        self.num_workers = num_workers
+        self._num_workers = num_workers
         self.supervised = supervised
         self.seed = seed
         self.val_images = val_images
         self.drop_defects = drop_defects
         self.augmentation = augmentation
+
+    @property
+    def num_workers(self) -> int:
+        """Number of worker processes of each loader in this process."""
+        if self._num_workers is not None:
+            return self._num_workers
+        processes = self.trainer.world_size if self.trainer else 1
+        return default_workers(int(os.environ.get("LOCAL_WORLD_SIZE", processes)))
 
     @property
     def test_names(self) -> list[str]:
@@ -140,13 +148,11 @@ class SaliencyData(LightningDataModule):
         return self._loader(dataset, self.eval_batch_size, training=False)
 
     def _loader(self, dataset: SaliencyDataset, batch_size: int, training: bool) -> Loader:
-        processes = self.trainer.world_size if self.trainer else 1
-        here = int(os.environ.get("LOCAL_WORLD_SIZE", processes))
         return Loader(
             dataset,
             batch_size,
             training=training,
-            workers=default_workers(here) if self.num_workers is None else self.num_workers,
-            replicas=processes,
+            workers=self.num_workers,
+            replicas=self.trainer.world_size if self.trainer else 1,
             rank=self.trainer.global_rank if self.trainer else 0,
         )

@@ -86,10 +86,14 @@ def image_size(path: Path) -> tuple[int, int]:
         ImageError: as :func:`read_image`, except that damage behind the header goes unseen.
     """
     with _opened(path) as image:
-        width, height = image.size
         # Asking a PNG without EXIF for its EXIF would decode the pixels.
         has_exif = image.format != "PNG" or not _PNG_EXIF_KEYS.isdisjoint(image.info)
         sideways = has_exif and image.getexif().get(ORIENTATION) in _SIDEWAYS
+        if sideways and image.format == "TIFF":
+            # Some versions of Pillow turn a TIFF by themselves; only turned pixels tell its size.
+            ImageOps.exif_transpose(image, in_place=True)
+            sideways = False
+        width, height = image.size
     return (width, height) if sideways else (height, width)
 
 
