@@ -8,7 +8,8 @@ from torch import Tensor
 
 _EPS = 2.0**-52
 _RADIUS = 3  # of the 7 x 7 Gaussian
-_REACH2 = 2 * _RADIUS**2  # squared distance to the corner of the Gaussian's window
+_MARGIN = 4  # the corner of the Gaussian's window lies 3√2 < 5 away
+_NO_KEY = 20_000  # above every key of a found pixel; int16 holds it with both costs added
 _SIGMA = 5.0
 _HALF_LIFE = 5.0  # pixels in which a false alarm's discount halves
 
@@ -31,7 +32,7 @@ def weighted_f(values: Tensor, foreground: Tensor, beta2: float = 1.0) -> Tensor
         return values.new_zeros(())
     distance = _distance(foreground)
     error = (values - foreground.double()).abs()
-    inside = _inside_error(error, distance).sum()
+    inside = _inside_error(error, foreground)
     importance = torch.where(foreground, 0.0, 2 - torch.exp2(-distance / _HALF_LIFE))
     outside = (error * importance).sum()
     recall = (1 - inside / positive).clamp(min=0)
@@ -47,12 +48,12 @@ def _distance(foreground: Tensor) -> Tensor:
     return torch.from_numpy(distance).to(foreground.device)
 
 
-def _inside_error(error: Tensor, distance: Tensor) -> Tensor:
-    """Return the errors of the foreground pixels, each eased to its neighbourhood's mean."""
-    window = _window(distance == 0)
-    error, distance = error[window], distance[window]
-    smooth = _smooth(_spread_outwards(error, distance))
-    return torch.minimum(error, smooth)[distance == 0]
+def _inside_error(error: Tensor, foreground: Tensor) -> Tensor:
+    """Return the foreground's summed errors, each eased to its neighbourhood's mean."""
+    window = _window(foreground)
+    error, foreground = error[window], foreground[window]
+    smooth = _smooth(_spread_outwards(error, foreground))
+    return (torch.minimum(error, smooth) * foreground).sum()
 
 
 def _window(foreground: Tensor) -> tuple[slice, slice]:
@@ -65,47 +66,31 @@ def _window(foreground: Tensor) -> tuple[slice, slice]:
     return slices[0], slices[1]
 
 
-def _rings() -> list[list[tuple[int, int]]]:
-    """Return the (row, column) offsets within reach, in rings of equal distance, nearest first.
+def _spread_outwards(error: Tensor, foreground: Tensor) -> Tensor:
+    """Give each background pixel that the Gaussian reaches the error of its nearest foreground.
 
-    Within a ring the leftmost comes first, then the uppermost: the order in which SciPy's exact
-    feature transform, and so PySODMetrics, prefers one of several nearest pixels.
+    The nearest pixel is found exactly, rows first, as the smallest key
+    256 (squared distance) + 16 (column offset) + (row offset). Of several nearest pixels the
+    leftmost, then the uppermost wins: so does it in SciPy's feature transform, and hence in
+    PySODMetrics.
     """
-    side = range(-int(_REACH2**0.5), int(_REACH2**0.5) + 1)
-    rings: dict[int, list[tuple[int, int]]] = {}
-    for column in side:
-        for row in side:
-            rings.setdefault(row**2 + column**2, []).append((row, column))
-    return [rings[distance2] for distance2 in sorted(rings) if 0 < distance2 <= _REACH2]
+    key = torch.where(foreground, 0, _NO_KEY).to(torch.int16)
+    key = _smallest(_smallest(key, 0, 1), 1, 16)
+    row_offset, column_offset = key % 16 - _MARGIN, key // 16 % 16 - _MARGIN
+    step = row_offset.long() * error.shape[1] + column_offset
+    here = torch.arange(error.numel(), device=error.device).view_as(error)
+    return error.flatten()[torch.where(key < _NO_KEY, here + step, here)]
 
 
-_RINGS = _rings()
-
-
-def _spread_outwards(error: Tensor, distance: Tensor) -> Tensor:
-    """Give each background pixel that the Gaussian reaches the error of its nearest foreground."""
-    margin = int(_REACH2**0.5)
-    padded = F.pad(error, [margin] * 4)
-    width = padded.shape[1]
-    inside, near = (
-        F.pad(where, [margin] * 4).flatten()
-        for where in (distance == 0, (distance > 0) & (distance**2 < _REACH2 + 0.5))
-    )
-    errors = padded.flatten()
-    places = near.nonzero()[:, 0]
-    for ring in _RINGS:
-        steps = torch.tensor([row * width + column for row, column in ring], device=error.device)
-        candidates = places[:, None] + steps
-        met = inside[candidates]
-        found = met.any(1)
-        first = met.byte().argmax(1, keepdim=True)
-        nearest = candidates.gather(1, first)[:, 0]
-        errors[places[found]] = errors[nearest[found]]
-        places = places[~found]
-        if not len(places):
-            break
-    height = error.shape[0]
-    return errors.view(padded.shape)[margin : margin + height, margin : width - margin]
+def _smallest(key: Tensor, axis: int, place: int) -> Tensor:
+    """Return the smallest key along an axis, after adding each offset's distance and place."""
+    pad = [0, 0, _MARGIN, _MARGIN] if axis == 0 else [_MARGIN, _MARGIN]
+    padded, size = F.pad(key, pad, value=_NO_KEY), key.shape[axis]
+    best = padded.narrow(axis, 0, size) + 256 * _MARGIN**2
+    for tap in range(1, 2 * _MARGIN + 1):
+        cost = 256 * (tap - _MARGIN) ** 2 + place * tap
+        torch.minimum(best, padded.narrow(axis, tap, size) + cost, out=best)
+    return best
 
 
 def _smooth(error: Tensor) -> Tensor:
