@@ -1,0 +1,48 @@
+"""The queries, keys and values of timm's transformer blocks."""
+
+from copy import deepcopy
+from typing import Any, Literal, TypeAlias
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+# Attributes of modules are typed as "tensor or module", which says nothing of a timm model.
+TimmModule: TypeAlias = Any
+Facet = Literal["query", "key", "value", "token"]
+PROJECTIONS = ("query", "key", "value")
+
+
+class Projection(nn.Module):
+    """The queries, keys or values of a pre-norm block, without its attention and MLP.
+
+    They are the raw projections of all heads, concatenated: no norm and no rotation is applied.
+
+    Args:
+        block: A pre-norm block of timm, of which the needed weights are copied.
+        facet: ``query``, ``key`` or ``value``.
+    """
+
+    def __init__(self, block: TimmModule, facet: Facet) -> None:
+        super().__init__()
+        self.norm: nn.Module = deepcopy(block.norm1)
+        weight, bias = _weight_and_bias(block.attn, PROJECTIONS.index(facet))
+        self.linear = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None)
+        self.linear.weight.data = weight.detach().clone()
+        if bias is not None:
+            self.linear.bias.data = bias.detach().clone()
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Map tokens ``[B, N, C]`` to the projection of all heads, ``[B, N, heads * width]``."""
+        return F.linear(self.norm(tokens), self.linear.weight, self.linear.bias)
+
+
+def _weight_and_bias(attention: TimmModule, index: int) -> tuple[Tensor, Tensor | None]:
+    """Return weight and bias of the queries (0), keys (1) or values (2) of an attention."""
+    if attention.qkv is None:
+        linear = (attention.q_proj, attention.k_proj, attention.v_proj)[index]
+        return linear.weight, linear.bias
+    weight = attention.qkv.weight.chunk(3)[index]
+    if attention.qkv.bias is not None:
+        return weight, attention.qkv.bias.chunk(3)[index]
+    # EVA keeps the biases of a fused projection apart.
+    return weight, getattr(attention, ("q_bias", "k_bias", "v_bias")[index], None)

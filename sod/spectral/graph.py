@@ -1,0 +1,64 @@
+"""The affinity graph of a set of tokens."""
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from sod.errors import SodError
+
+Graph = Literal["binary", "weighted"]
+
+
+def affinity(features: Tensor, tau: float, eps: float = 1e-5, graph: Graph = "binary") -> Tensor:
+    """Connect tokens whose cosine similarity is above ``tau``.
+
+    ``binary`` is the graph of TokenCut (arXiv 2202.11539, section 3.2): 1 where the similarity is
+    strictly above ``tau``, ``eps`` elsewhere. ``weighted`` keeps the similarity instead of the 1.
+    The small ``eps`` keeps the graph connected; a zero feature is similar to nothing, not even
+    to itself. Half-precision features are compared in float32.
+
+    Args:
+        features: Tokens, ``[N, C]``, any floating type.
+        tau: Threshold on the cosine similarity, in [-1, 1].
+        eps: Weight of the remaining edges, above 0.
+        graph: What an edge above the threshold weighs.
+
+    Returns:
+        Symmetric, positive weights ``[N, N]`` in float64.
+
+    Raises:
+        SodError: If a feature is not finite or ``eps`` is not positive.
+    """
+    if not eps > 0:
+        raise SodError(f"eps is {eps}: it must be above 0, or the graph may fall apart")
+    if not torch.isfinite(features).all():
+        raise SodError("features hold NaN or infinite values: check the weights and the precision")
+    unit = F.normalize(features.float(), dim=1)
+    similarity = unit @ unit.T
+    near = similarity > tau
+    rest = torch.tensor(eps, dtype=torch.float64, device=features.device)
+    if graph == "binary":
+        return torch.where(near, torch.ones_like(rest), rest)
+    # The product of two matrices need not be symmetric to the last bit; the solvers rely on it.
+    weights = torch.where(near, similarity.double().clamp_min(eps), rest)
+    return (weights + weights.T) / 2
+
+
+def is_uniform(weights: Tensor) -> bool:
+    """Tell whether all edges between different tokens weigh the same, so that no cut is better.
+
+    Args:
+        weights: Symmetric weights ``[N, N]``.
+
+    Returns:
+        True for a single token and where the edges agree to a relative 1e-6.
+    """
+    count = len(weights)
+    if count < 2:
+        return True
+    # Read as rows of N + 1, every diagonal entry but the first is the last of its row.
+    edges = weights.flatten()[1:].view(count - 1, count + 1)[:, :-1]
+    lowest, highest = torch.aminmax(edges)
+    return bool(highest - lowest <= 1e-6 * highest)
