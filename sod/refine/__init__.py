@@ -8,13 +8,16 @@ from sod.refine.components import (
     seed_component,
     tight_boxes,
 )
+from sod.refine.targets import RefinedTargets, refine_targets
 
 __all__ = [
     "BilateralGrid",
+    "RefinedTargets",
     "bilateral_solver",
     "binarise",
     "fill_holes",
     "largest_component",
+    "refine_targets",
     "seed_component",
     "tight_boxes",
 ]
