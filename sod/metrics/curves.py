@@ -1,0 +1,53 @@
+"""Precision-recall and F-threshold curves as a picture."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from torch import Tensor
+
+Curves = Mapping[str, Tensor]
+_PANEL = (4.2, 3.4)  # inches
+
+
+def plot_curves(curves: Mapping[str, Mapping[str, Curves]], path: Path, note: str = "") -> Path:
+    """Draw ``curves.png``: a row of two panels per data set, a line per method.
+
+    Args:
+        curves: by data set, then by method: what ``SaliencyMetrics.curves()`` returns.
+        path: the picture to write.
+        note: a line below the panels, for instance the protocol.
+
+    Returns:
+        The path written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    size = (2 * _PANEL[0], max(len(curves), 1) * _PANEL[1] + 0.3)
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.subplots(max(len(curves), 1), 2, squeeze=False)
+    for (dataset, methods), (left, right) in zip(curves.items(), axes, strict=True):
+        for method, values in methods.items():
+            _draw(left, right, method, values)
+        _finish(left, f"{dataset}: precision and recall", "recall", "precision")
+        _finish(right, f"{dataset}: F-measure", "threshold", "F")
+    if note:
+        figure.supxlabel(note, fontsize=6, wrap=True)
+    FigureCanvasAgg(figure).print_figure(path, dpi=200)
+    return path
+
+
+def _draw(left: Axes, right: Axes, method: str, values: Curves) -> None:
+    curves = {name: values[name].double().cpu().numpy() for name in ("precision", "recall", "f")}
+    thresholds = torch.arange(len(curves["f"])).numpy() / 255
+    left.plot(curves["recall"], curves["precision"], label=method, linewidth=1.4)
+    right.plot(thresholds, curves["f"], label=method, linewidth=1.4)
+
+
+def _finish(axes: Axes, title: str, horizontal: str, vertical: str) -> None:
+    axes.set(title=title, xlabel=horizontal, ylabel=vertical, xlim=(0, 1), ylim=(0, 1))
+    axes.grid(visible=True, linewidth=0.3)
+    if axes.get_lines():
+        axes.legend(fontsize=7, frameon=False, loc="lower left")

@@ -1,0 +1,161 @@
+"""Rows of results laid out as a table: a line per method, a column per data set and measure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from sod.metrics.functional import EXTRA_MEASURES, MEASURES
+from sod.metrics.protocols import PROTOCOLS
+
+Row = Mapping[str, object]
+Rank = Literal["best", "second", ""]
+
+HEADINGS = {
+    "mae": "MAE",
+    "iou": "IoU",
+    "accuracy": "Acc",
+    "max_f": "maxF",
+    "mean_f": "meanF",
+    "adaptive_f": "adpF",
+    "weighted_f": "wF",
+    "s_measure": "S",
+    "max_e": "maxE",
+    "mean_e": "meanE",
+    "adaptive_e": "adpE",
+    "dice": "Dice",
+    "ber": "BER",
+    "corloc": "CorLoc",
+    "seconds_per_image": "s/image",
+}
+LOWER_IS_BETTER = frozenset({"mae", "ber", "seconds_per_image"})
+
+
+@dataclass
+class Line:
+    """One method of a table.
+
+    Attributes:
+        method: its name.
+        refine: ``none`` or how its maps were refined.
+        published: whether the numbers were taken from a publication.
+        protocol: the protocol of these numbers.
+        cells: measures by (data set, measure).
+        ranks: places among the measured lines of the table.
+    """
+
+    method: str
+    refine: str
+    published: bool
+    protocol: str
+    cells: dict[tuple[str, str], float] = field(default_factory=dict)
+    ranks: dict[tuple[str, str], Rank] = field(default_factory=dict)
+
+    def label(self, protocol: str) -> str:
+        """Return the method's cell; a dagger marks published lines, with a foreign protocol."""
+        name = self.method if self.refine == "none" else f"{self.method} + {self.refine}"
+        if not self.published:
+            return name
+        return f"{name} †" if self.protocol == protocol else f"{name} † ({self.protocol})"
+
+
+@dataclass
+class Table:
+    """All lines that may be compared, because they were measured under one protocol.
+
+    Attributes:
+        protocol: its name.
+        columns: (data set, measure) in order.
+        lines: measured lines first, then published ones.
+    """
+
+    protocol: str
+    columns: list[tuple[str, str]]
+    lines: list[Line]
+
+    @property
+    def notes(self) -> list[str]:
+        """Return what must be printed with the table."""
+        notes = []
+        for refined in sorted({line.refine != "none" for line in self.lines if not line.published}):
+            if self.protocol in PROTOCOLS:
+                notes.append("Protocol " + PROTOCOLS[self.protocol].describe(refined) + ".")
+        if not notes:
+            notes.append(f"Protocol {self.protocol}.")
+        notes.append("Best and second of the measured lines are marked.")
+        if any(line.published for line in self.lines):
+            notes.append("† published numbers, not measured here; in brackets another protocol.")
+        return notes
+
+
+def make_tables(
+    rows: Iterable[Row], published: Iterable[Row] = (), measures: Sequence[str] | None = None
+) -> list[Table]:
+    """Lay rows out in one table per protocol.
+
+    Args:
+        rows: measured rows.
+        published: rows of ``published_rows``; each table shows those of its data sets.
+        measures: columns per data set; all that any row has if ``None``.
+    """
+    rows, published = list(rows), list(published)
+    protocols = dict.fromkeys(str(row["protocol"]) for row in rows)
+    return [
+        _table([row for row in rows if row["protocol"] == protocol], published, measures, protocol)
+        for protocol in protocols
+    ]
+
+
+def _table(
+    rows: list[Row], published: list[Row], measures: Sequence[str] | None, protocol: str
+) -> Table:
+    datasets = list(dict.fromkeys(str(row["dataset"]) for row in rows))
+    known = [*MEASURES, *EXTRA_MEASURES, "corloc", "seconds_per_image"]
+    shown = measures or [name for name in known if any(_has(row, name) for row in rows)]
+    columns = [(dataset, name) for dataset in datasets for name in shown]
+    lines = _lines(rows, columns)
+    for column in columns:
+        _rank(lines, column)
+    beside = _lines([row for row in published if row["dataset"] in datasets], columns)
+    beside.sort(key=lambda line: line.protocol != protocol)
+    return Table(protocol, columns, lines + beside)
+
+
+def _has(row: Row, name: str) -> bool:
+    return isinstance(row.get(name), (int, float))
+
+
+def _lines(rows: Iterable[Row], columns: list[tuple[str, str]]) -> list[Line]:
+    lines: dict[tuple[str, str, str], Line] = {}
+    for row in rows:
+        method, refine, protocol = (str(row[key]) for key in ("method", "refine", "protocol"))
+        line = lines.setdefault(
+            (method, refine, protocol),
+            Line(method, refine, bool(row.get("published")), protocol),
+        )
+        for dataset, name in columns:
+            value = row.get(name)
+            if row["dataset"] == dataset and isinstance(value, (int, float)):
+                line.cells[dataset, name] = float(value)
+    return [line for line in lines.values() if line.cells]
+
+
+def _rank(lines: list[Line], column: tuple[str, str]) -> None:
+    """Mark the best and second value as they are printed: equal prints share their place."""
+    _, name = column
+    values = sorted(
+        {format_value(line.cells[column], name) for line in lines if column in line.cells},
+        key=float,
+        reverse=name not in LOWER_IS_BETTER,
+    )
+    if len(values) < 2:
+        return
+    for line in lines:
+        if column in line.cells:
+            printed = format_value(line.cells[column], name)
+            if printed in values[:2]:
+                line.ranks[column] = "best" if printed == values[0] else "second"
+
+
+def format_value(value: float, measure: str) -> str:
+    """Return the value as tables print it: three decimals, times three digits."""
+    return f"{value:.3g}" if measure == "seconds_per_image" else f"{value:.3f}"
