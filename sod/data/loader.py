@@ -1,11 +1,11 @@
 """A loader of batches that is deterministic, resumable within an epoch and clear about errors."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TypedDict
 
 import torch
-from torch.utils.data import DataLoader, DistributedSampler
+from torch.utils.data import DataLoader, DistributedSampler, Sampler
 
 from sod.data.dataset import Batch, Item, OnError, SaliencyDataset, collate
 from sod.data.sampler import EpochSampler, batches, eval_sampler
@@ -70,6 +70,11 @@ class Loader:
             worker_init_fn=use_one_thread,
             persistent_workers=training and workers > 0,
         )
+
+    @property
+    def batch_sampler(self) -> Sampler[list[int]] | Iterable[list[int]] | None:
+        """The inner loader's, which Lightning looks at to know whether it shuffles."""
+        return self._loader.batch_sampler
 
     def __len__(self) -> int:
         """Return the number of batches of a whole epoch, also when it is resumed in its middle."""
