@@ -3,6 +3,7 @@
 import csv
 import json
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from pathlib import Path
 
 from rich.box import SIMPLE_HEAD
@@ -72,12 +73,16 @@ def write_reports(
 
 
 def write_per_image(rows: Iterable[Row], path: Path) -> None:
-    """Write ``per_image.csv``: any iterable of rows, written as they come.
+    """Write ``per_image.csv``, a line as each row comes.
 
-    Each row has ``method``, ``dataset``, ``refine``, ``image`` and the image's measures.
+    Args:
+        rows: any iterable, so that rows need not all be in memory; all with the keys of the first.
+        path: the file to write.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    _write_csv(rows, path, ("method", "dataset", "refine", "image", *MEASURES))
+    remaining = iter(rows)
+    first = next(remaining, {})
+    _write_csv(chain([first] if first else [], remaining), path, list(first))
 
 
 def markdown(table: Table) -> str:

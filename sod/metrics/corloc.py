@@ -1,0 +1,71 @@
+"""CorLoc: the share of images whose one predicted box finds an object."""
+
+import torch
+from torch import Tensor
+from torchmetrics import Metric
+
+from sod.errors import SodError
+from sod.metrics.boxes import box_iou, mask_box
+from sod.metrics.prepare import largest_component
+
+_OVERLAP = 0.5
+
+
+def is_found(box: Tensor | None, boxes: Tensor) -> bool:
+    """Whether a predicted box overlaps any annotated box with an IoU of at least 0.5.
+
+    Args:
+        box: ``[4]`` x0, y0, x1, y1, or ``None`` where nothing was predicted: a miss.
+        boxes: ``[N, 4]``; without any, nothing can be found.
+    """
+    if box is None or not len(boxes):
+        return False
+    return bool((box_iou(box.double(), boxes.double()) >= _OVERLAP).any())
+
+
+def saliency_box(saliency: Tensor) -> Tensor | None:
+    """Return the box ``[4]`` of a map's largest 4-connected component above 0.5, if it has one.
+
+    Args:
+        saliency: float ``[H, W]`` in [0, 1].
+    """
+    return mask_box(largest_component(saliency > 0.5))
+
+
+class CorLoc(Metric):
+    """Correct localisation over a data set, in [0, 1].
+
+    An image without a predicted box is a miss; so is one without annotated boxes, which the
+    published evaluations count as well. Counts are summed over processes.
+
+    Source: Deselaers et al., ECCV 2010; as used by LOST, TokenCut, FOUND and PEEKABOO.
+    """
+
+    full_state_update = False
+    found: Tensor
+    images: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add_state("found", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
+        self.add_state("images", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
+
+    def update(self, box: Tensor | None, boxes: Tensor) -> None:
+        """Add one image.
+
+        Args:
+            box: ``[4]``, the one predicted box, or ``None``.
+            boxes: ``[N, 4]``, the annotated ones.
+        """
+        self.found += is_found(box, boxes)
+        self.images += 1
+
+    def compute(self) -> Tensor:
+        """Return the share of images found, float64.
+
+        Raises:
+            SodError: if no image was added on any process.
+        """
+        if self.images == 0:
+            raise SodError("CorLoc: no image was measured; are there boxes for these images?")
+        return self.found.double() / self.images
