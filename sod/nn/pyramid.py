@@ -1,0 +1,182 @@
+"""Feature pyramids of CNNs and of plain vision transformers, behind one small contract."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from math import lcm
+from pathlib import Path
+from typing import Any
+
+import timm
+import torch
+from torch import Tensor, nn
+from typing_extensions import Self
+
+from sod.errors import SodError
+from sod.nn.backbone import FAMILIES, Backbone, BackboneConfig, build_backbone
+from sod.nn.hub import hub_file
+from sod.nn.layers import convolution
+from sod.nn.weights import load_weights
+
+FINEST = 4
+"""Stride of the finest level in pixels."""
+
+
+class Pyramid(nn.Module, ABC):
+    """Feature maps of images at several strides, the finest first.
+
+    Args:
+        channels: of each level.
+        strides: of each level in pixels, never falling.
+    """
+
+    def __init__(self, channels: Sequence[int], strides: Sequence[int]) -> None:
+        super().__init__()
+        self.channels = tuple(channels)
+        self.strides = tuple(strides)
+
+    @property
+    def multiple(self) -> int:
+        """The sides of images have to be multiples of this number of pixels."""
+        return lcm(*self.strides)
+
+    @abstractmethod
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """Return ``[B, channels[i], H / strides[i], W / strides[i]]`` of each level.
+
+        Args:
+            images: RGB ``[B, 3, H, W]`` in [0, 1]; H and W are multiples of ``multiple``.
+        """
+
+
+class CnnPyramid(Pyramid):
+    """The stages of a timm CNN from stride 4 on.
+
+    Args:
+        model: a timm model with ``forward_intermediates``; it is taken over and loses its head.
+        trainable: whether it learns; otherwise it stays in evaluation mode, without gradients.
+        freeze_norm: whether batch norms keep the statistics that came with the weights, as suits
+            the small batches of dense prediction; choose False to train from scratch.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, model: Any, trainable: bool = True, freeze_norm: bool = True) -> None:  # noqa: ANN401
+        stages = model.feature_info
+        levels = [i for i, stage in enumerate(stages) if stage["reduction"] >= FINEST]
+        channels = [stages[i]["num_chs"] for i in levels]
+        super().__init__(channels, [stages[i]["reduction"] for i in levels])
+        model.prune_intermediate_layers(levels, prune_norm=True, prune_head=True)
+        self.levels = levels
+        self.body = model.requires_grad_(trainable)
+        self.trainable = trainable
+        self.freeze_norm = freeze_norm
+        for name in ("mean", "std"):
+            value = torch.tensor(model.pretrained_cfg[name]).view(3, 1, 1)
+            self.register_buffer(name, value, persistent=False)
+        self.train(self.training)
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """Return the stages, the finest first."""
+        images = (images - self.mean) / self.std
+        with torch.set_grad_enabled(self.trainable and torch.is_grad_enabled()):
+            return list(
+                self.body.forward_intermediates(
+                    images, indices=self.levels, intermediates_only=True
+                )
+            )
+
+    def train(self, mode: bool = True) -> Self:
+        """Switch the mode of what is not frozen."""
+        super().train(mode)
+        if not self.trainable:
+            self.body.eval()
+        elif self.freeze_norm:
+            for module in self.body.modules():
+                if isinstance(module, nn.BatchNorm2d):
+                    module.eval()
+        return self
+
+
+class TokenPyramid(Pyramid):
+    """Several blocks of a frozen transformer, and a small convolutional stem for finer levels.
+
+    Tokens have one resolution, that of the patch; the stem sees the image itself and brings back
+    the outlines, at strides 4, 8, ... below the patch.
+
+    Args:
+        backbone: its channels hold the features of ``levels`` blocks, the shallowest first.
+        levels: how many blocks.
+        width: channels of the stem's levels.
+
+    Raises:
+        SodError: if the channels cannot be split into that many levels.
+    """
+
+    def __init__(self, backbone: Backbone, levels: int = 1, width: int = 32) -> None:
+        if backbone.channels % levels:
+            raise SodError(f"backbone.more: {backbone.channels} channels are not {levels} features")
+        fine, stride = [], FINEST
+        while stride < backbone.patch_size:
+            fine.append(stride)
+            stride *= 2
+        channels = [width] * len(fine) + [backbone.channels // levels] * levels
+        super().__init__(channels, fine + [backbone.patch_size] * levels)
+        self.backbone = backbone
+        self.count = levels
+        self.start = convolution(3, width, stride=2)
+        self.stem = nn.ModuleList(convolution(width, width, stride=2) for _ in fine)
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """Return the stem's levels, then the blocks, the shallowest first."""
+        with torch.no_grad():
+            tokens = self.backbone(images)
+        levels = []
+        maps = self.start(2 * images - 1)
+        for layer in self.stem:
+            maps = layer(maps)
+            levels.append(maps)
+        return levels + list(tokens.chunk(self.count, dim=1))
+
+
+def build_pyramid(
+    config: BackboneConfig, width: int = 32, trainable: bool = True, freeze_norm: bool = True
+) -> Pyramid:
+    """Build the pyramid of a CNN, of a frozen transformer or of the descriptor.
+
+    Args:
+        config: for a transformer, ``block`` is the shallowest level and ``more`` are the deeper
+            ones; for a CNN, only its ``name`` and ``weights`` count.
+        width: channels of the stem beside a transformer.
+        trainable: whether a CNN learns; a transformer is always frozen.
+        freeze_norm: whether the batch norms of a CNN keep their statistics.
+
+    Raises:
+        SodError: if the model or its weights do not exist or do not fit.
+    """
+    if _is_cnn(config.name):
+        return CnnPyramid(_load_cnn(config), trainable, freeze_norm)
+    backbone = build_backbone(config)
+    levels = 1 if config.name == "descriptor" else 1 + len(config.more)
+    return TokenPyramid(backbone, levels, width)
+
+
+def _is_cnn(name: str) -> bool:
+    architecture = name.partition(".")[0]
+    return timm.is_model(architecture) and not any(
+        timm.models.is_model_in_modules(architecture, [family]) for family in FAMILIES
+    )
+
+
+def _load_cnn(config: BackboneConfig) -> Any:  # noqa: ANN401
+    model: Any = timm.create_model(config.name, num_classes=0)
+    if not hasattr(model, "forward_intermediates") or model.pretrained_cfg.get("fixed_input_size"):
+        raise SodError(
+            f"backbone.name: '{config.name}' has no stages for images of any size;"
+            " choose a CNN such as resnet50"
+        )
+    if config.weights == "hub":
+        load_weights(model, hub_file(config.name), config.name)
+    elif config.weights is not None:
+        load_weights(model, Path(config.weights), config.name)
+    return model
