@@ -1,5 +1,7 @@
 import os
+import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,3 +15,18 @@ def shared() -> Path:
     if not (folder / "data" / "ECSSD").is_dir():
         pytest.skip(f"no shared data: {folder} is absent (set SOD_SHARED)")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no test leave this machine; processes on it may still talk to each other."""
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: Any) -> None:  # noqa: ANN401
+        local = self.family == socket.AF_UNIX or address[0] in {"127.0.0.1", "::1", "localhost"}
+        if not local:
+            raise OSError(f"the tests must not use the network: {address}")
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")

@@ -1,0 +1,203 @@
+"""The program: its commands, each on a LightningCLI, and the way from arguments to exit code."""
+
+import inspect
+import json
+import logging
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import RichProgressBar
+from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
+
+import sod.methods  # noqa: F401 - defines the methods that a config may name
+from sod.checkpoint import AtomicCheckpointIO, describe
+from sod.cli import commands
+from sod.cli.keys import check_keys
+from sod.cli.parser import SodParser, fail, normalise
+from sod.data.datamodule import SaliencyData
+from sod.errors import SodError, suggest
+from sod.method import Method
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command: the function that does it; its parameters are the command's own options."""
+
+    name: str
+    run: Callable[..., int]
+    configured: bool = True
+
+    @property
+    def summary(self) -> str:
+        """The first line of the function's docstring."""
+        return (inspect.getdoc(self.run) or "").partition("\n")[0]
+
+    @property
+    def options(self) -> dict[str, inspect.Parameter]:
+        """The options, without the first parameter: the assembled program."""
+        return dict(list(inspect.signature(self.run).parameters.items())[1:])
+
+
+COMMANDS = {
+    name: Command(name, getattr(commands, name), configured)
+    for name, configured in [
+        ("fit", True),
+        ("test", True),
+        ("predict", True),
+        ("evaluate", True),
+        ("data", False),
+    ]
+}
+
+
+class SodCLI(LightningCLI):
+    """Builds model, data and trainer of one command from YAML files and dotted overrides."""
+
+    def __init__(self, command: Command, arguments: list[str]) -> None:
+        self.command = command
+        super().__init__(
+            Method,
+            SaliencyData,
+            run=False,
+            subclass_mode_model=True,
+            auto_configure_optimizers=False,
+            save_config_callback=None,
+            load_from_checkpoint_support=False,
+            seed_everything_default=0,
+            parser_class=SodParser,
+            trainer_defaults={"logger": False, "enable_checkpointing": False},
+            args=arguments,
+        )
+
+    def add_core_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Add trainer, model and data; the model may come from a checkpoint."""
+        parser.add_lightning_class_args(pl.Trainer, "trainer")
+        parser.set_defaults({f"trainer.{k}": v for k, v in self.trainer_defaults.items()})
+        parser.add_lightning_class_args(Method, "model", subclass_mode=True, required=False)
+        parser.add_lightning_class_args(SaliencyData, "data")
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Add the command's own options at the top level."""
+        parser.add_function_arguments(self.command.run, skip={"cli"})
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:  # noqa: ANN401
+        """Print help or parse; unknown keys are refused by name first."""
+        assert isinstance(parser, SodParser)  # noqa: S101 - narrows the type
+        if "--help" in args or "-h" in args:
+            sys.stdout.write(parser.short_help(self.command.name, self.command.summary) + "\n")
+            sys.exit(0)
+        if "--help_all" in args:
+            parser.print_help()
+            sys.exit(0)
+        if not any(".help" in argument for argument in args):
+            check_keys(args, parser.dests())
+        self.config = parser.parse_args(args)
+
+    def instantiate_classes(self) -> None:
+        """Build data and model; the trainer is the command's, which knows its callbacks."""
+        self.config_init = self.parser.instantiate(self.config)
+        self.datamodule: SaliencyData = self.config_init["data"]
+        self.model: Method | None = self.config_init.get("model")
+
+    @property
+    def method(self) -> Method:
+        """The configured method.
+
+        Raises:
+            SodError: Neither a config nor a checkpoint names one.
+        """
+        if self.model is None:
+            raise SodError("no method: give --config FILE, --ckpt FILE or --model NAME.")
+        return self.model
+
+    def build_trainer(
+        self,
+        callbacks: Sequence[pl.Callback],
+        **kwargs: Any,  # noqa: ANN401 - Trainer's own arguments
+    ) -> pl.Trainer:
+        """Build the trainer with the command's callbacks and arguments."""
+        arguments = {**self.config_init["trainer"], **kwargs}
+        given = [*_listed(arguments.pop("callbacks")), *callbacks]
+        if arguments["enable_progress_bar"] is None:
+            arguments["enable_progress_bar"] = sys.stderr.isatty()
+        if arguments["enable_progress_bar"]:
+            given.append(RichProgressBar())
+        arguments["plugins"] = [*_listed(arguments["plugins"]), AtomicCheckpointIO()]
+        return pl.Trainer(callbacks=given, **arguments)
+
+
+def _listed(value: Any) -> list[Any]:  # noqa: ANN401 - Lightning takes one, several or none
+    if value is None:
+        return []
+    return list(value) if isinstance(value, (list, tuple)) else [value]
+
+
+def assemble(command: Command, arguments: list[str]) -> SodCLI:
+    """Build the program of one command; a checkpoint supplies the method where no config does."""
+    flags = {name for name, option in command.options.items() if option.annotation is bool}
+    arguments = normalise(arguments, flags)
+    return SodCLI(command, [*_from_checkpoint(arguments), *arguments])
+
+
+def _from_checkpoint(arguments: list[str]) -> list[str]:
+    keys = {argument.partition("=")[0] for argument in arguments}
+    if keys & {"--config", "-c", "--model", "--model.class_path"}:
+        return []
+    path = None
+    for index, argument in enumerate(arguments):
+        key, equals, value = argument.partition("=")
+        if key == "--ckpt":
+            path = value if equals else next(iter(arguments[index + 1 :]), None)
+    if path is None:
+        return []
+    name, init_args = describe(path)
+    return ["--model", json.dumps({"class_path": name, "init_args": init_args})]
+
+
+def _usage() -> str:
+    rows = [f"  {name:<10}{command.summary}" for name, command in COMMANDS.items()]
+    return "\n".join(
+        ["usage: sod COMMAND [options]", "", *rows, "", "`sod COMMAND --help` tells more."]
+    )
+
+
+def _quieten() -> None:
+    """Silence the trainer's notices that no user of this program can act upon."""
+    for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", ".*does not have many workers.*")
+    warnings.filterwarnings("ignore", ".*isinstance.treespec, LeafSpec.*")
+    warnings.filterwarnings("ignore", ".*LightningCLI's args parameter.*")
+    warnings.filterwarnings("ignore", ".*Checkpoint directory .* exists and is not empty.*")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program and return its exit code: 0, or 1 with findings, or 2 for a mistake."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if not arguments or arguments[0] in {"-h", "--help"}:
+        sys.stdout.write(_usage() + "\n")
+        return 0
+    _quieten()
+    try:
+        if arguments[0] not in COMMANDS:
+            raise SodError(
+                f"there is no command '{arguments[0]}'.{suggest(arguments[0], COMMANDS)}"
+            )
+        command = COMMANDS[arguments[0]]
+        if not command.configured:
+            return command.run(arguments[1:])
+        return command.run(*_call(command, arguments[1:]))
+    except SodError as error:
+        return fail(error)
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        return 130
+
+
+def _call(command: Command, arguments: list[str]) -> list[Any]:
+    cli = assemble(command, arguments)
+    return [cli, *(cli.config_init.get(name) for name in command.options)]

@@ -1,0 +1,41 @@
+"""`sod data check`: what was found of a benchmark or a folder, and what is wrong with it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from sod.cli.parser import SodParser
+from sod.cli.program import console
+from sod.data.benchmarks import available
+from sod.data.check import check_dataset, render_table
+from sod.errors import SodError
+
+
+def data(arguments: Sequence[str]) -> int:
+    """Check datasets: `sod data check --data.root DIR [--data.name NAME]`.
+
+    Args:
+        arguments: The command line behind ``data``.
+
+    Returns:
+        0, or 1 where a dataset has defects.
+
+    Raises:
+        SodError: The command line is wrong, or a dataset is absent.
+    """
+    parser = SodParser(prog="sod data", description="Check datasets.")
+    parser.add_argument("action", choices=["check"], help="what to do")
+    parser.add_argument("--data.root", type=str, default="datasets", help="the data root")
+    parser.add_argument(
+        "--data.name",
+        type=str | None,
+        default=None,
+        help="benchmarks or folders, comma-separated; by default all that the root holds",
+    )
+    options = parser.parse_args(list(arguments))
+    root, name = options["data.root"], options["data.name"]
+    names = name.split(",") if name else available(Path(root))
+    if not names:
+        raise SodError(f"--data.root {root}: holds none of the known benchmarks.")
+    reports = [check_dataset(root, each.strip()) for each in names]
+    console.print(render_table(*reports))
+    return 1 if any(report.defects for report in reports) else 0

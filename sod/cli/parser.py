@@ -1,0 +1,99 @@
+"""The argument parser: LightningCLI's, with short help and errors of one line."""
+
+import re
+import sys
+from collections.abc import Iterable
+from typing import Any, NoReturn
+
+from pytorch_lightning.cli import LightningArgumentParser
+
+from sod.errors import SodError
+
+GENERAL = ("trainer", "model", "seed_everything")
+"""Options that the short help sums up in a line each."""
+
+
+class SodParser(LightningArgumentParser):
+    """Raises :class:`SodError` where argparse would print its usage and stop."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """Raise the essence of ``message``.
+
+        Raises:
+            SodError: Always.
+        """
+        raise SodError(concise(message)) from ex
+
+    def dests(self) -> set[str]:
+        """Return every dotted key that the parser knows."""
+        keys = {action.dest for action in self._actions}
+        return keys | {option.lstrip("-") for a in self._actions for option in a.option_strings}
+
+    def short_help(self, command: str, summary: str) -> str:
+        """Return the help of one command: its own options and those of the data."""
+        lines = [f"usage: sod {command} --config FILE [--key value ...]", "", summary, ""]
+        rows = [*self._rows("", lambda key: "." not in key), *self._rows("data.", None)]
+        width = max(len(key) for key, _ in rows) + 2
+        lines += [f"  {key:<{width}}{text}" for key, text in rows]
+        lines += [
+            "",
+            "  --model.*     the method's parameters; `--model.help NAME` explains them",
+            "  --trainer.*   Lightning's Trainer: devices, precision, strategy, max_steps, ...",
+            "  --print_config  print the whole configuration and stop",
+            "  --help_all    every option there is",
+        ]
+        return "\n".join(lines)
+
+    def _rows(self, prefix: str, keep: Any) -> Iterable[tuple[str, str]]:  # noqa: ANN401
+        for action in self._actions:
+            key = action.dest
+            if action.dest in {"help", "print_config", "data", *GENERAL} or not action.help:
+                continue
+            if key.startswith(prefix) and (keep is None or keep(key)) and ".help" not in key:
+                text = " ".join(str(action.help).split())
+                default = "" if action.default is None else f" (default: {action.default})"
+                yield f"--{key}", f"{text}{default}".replace("%%", "%")
+
+
+def concise(message: str) -> str:
+    """Reduce a parser's message to one line: the key, what was expected, what was given."""
+    nested = re.search(r"- (\S+: .*? got '.*?'\.)", message)
+    if nested:  # the error of a parser within the parser, already concise
+        return nested[1]
+    value = re.search(
+        r'key "(?P<key>[^"]+)":\s*(?P<what>[^\n]*?)\.? Got value: (?P<value>[^\n]*)', message
+    )
+    if value:
+        expected = re.sub(r"<class '([\w.]+)'>", r"\1", value["what"]).strip()
+        return f"{value['key']}: {expected}, got '{value['value']}'."
+    return " ".join(message.split())
+
+
+def normalise(arguments: list[str], flags: set[str]) -> list[str]:
+    """Accept ``--save-maps`` for ``--save_maps=true``: dashes in keys, flags without a value.
+
+    Args:
+        arguments: The command line behind the command's name.
+        flags: Names of the options that are true or false.
+    """
+    result = []
+    for index, argument in enumerate(arguments):
+        if not argument.startswith("--"):
+            result.append(argument)
+            continue
+        key, equals, value = argument.partition("=")
+        key = "--" + key[2:].replace("-", "_")
+        following = arguments[index + 1] if index + 1 < len(arguments) else "--"
+        if key[2:] in flags and not equals and following.lower() not in {"true", "false"}:
+            equals, value = "=", "true"
+        result.append(f"{key}{equals}{value}")
+    return result
+
+
+def fail(error: Exception) -> int:
+    """Print one line for a user's mistake and return the exit code."""
+    text = str(error)
+    if text.startswith("Caught "):  # raised in a worker: the last line carries the message
+        text = text.strip().splitlines()[-1].partition(": ")[2]
+    sys.stderr.write(f"error: {text}\n")
+    return 2

@@ -1,0 +1,101 @@
+"""The base of every method: what it has to say, and the loops it gets for saying it."""
+
+import time
+from abc import ABC, abstractmethod
+from dataclasses import asdict, is_dataclass
+from typing import Any, TypedDict
+
+import torch
+from pytorch_lightning import LightningModule
+from torch import Tensor
+
+from sod.data.dataset import Batch
+from sod.errors import SodError
+
+
+class Prediction(TypedDict):
+    """Saliency of one batch.
+
+    Attributes:
+        saliency: ``[B, 1, H, W]`` in [0, 1], at the size of the batch's images.
+        seconds: Wall-clock time that one image took, the device's queue included.
+    """
+
+    saliency: Tensor
+    seconds: float
+
+
+class Method(LightningModule, ABC):
+    """A salient-object detector.
+
+    A subclass defines :meth:`saliency` and, where it learns, :meth:`loss` and
+    ``configure_optimizers``; loops, logging, metrics, checkpoints and prediction are given.
+    Constructor parameters are primitives or dataclasses of primitives, and the constructor calls
+    ``self.save_hyperparameters()``: they are the config keys and they travel in the checkpoint.
+    """
+
+    @abstractmethod
+    def saliency(self, images: Tensor) -> Tensor:
+        """Return saliency ``[B, 1, H, W]`` in [0, 1] of RGB ``images [B, 3, H, W]`` in [0, 1]."""
+
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        """Return ``loss`` and its named terms, each a scalar, for one training batch.
+
+        Raises:
+            SodError: The method is training-free.
+        """
+        raise SodError(f"{type(self).__name__} has nothing to train: use `evaluate` or `predict`.")
+
+    @classmethod
+    def learns(cls) -> bool:
+        """Say whether the method can be trained."""
+        return cls.loss is not Method.loss
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Log every loss term and return the loss.
+
+        Raises:
+            SodError: A term is not finite; the step is not taken.
+        """
+        terms = self.loss(batch)
+        broken = [name for name, term in terms.items() if not torch.isfinite(term).all()]
+        if broken:
+            files = ", ".join(str(sample.image) for sample in batch["samples"][:4])
+            raise SodError(
+                f"step {self.global_step}: the loss term {', '.join(broken)} is not finite "
+                f"(images {files}, ...): lower the learning rate or use precision 32."
+            )
+        for name, term in terms.items():
+            self.log(f"train/{name}", term.detach(), prog_bar=name == "loss")
+        return terms["loss"]
+
+    def test_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> Prediction:
+        """Detect, and measure the time per image."""
+        start = time.perf_counter()
+        saliency = self.saliency(batch["images"])
+        if saliency.is_cuda:
+            torch.cuda.synchronize(saliency.device)
+        seconds = (time.perf_counter() - start) / len(saliency)
+        return {"saliency": saliency, "seconds": seconds}
+
+    def predict_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> Prediction:
+        """Detect, as :meth:`test_step` does; a batch whose files were all bad gives no maps."""
+        if not len(batch["images"]):
+            return {"saliency": batch["images"][:, :1], "seconds": 0.0}
+        return self.test_step(batch, batch_idx)
+
+    def configure_optimizers(self) -> Any:  # noqa: ANN401 - Lightning's own signature
+        """Return nothing: a training-free method has no optimiser."""
+        return None
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the constructor's arguments as primitives: what a config would say."""
+        return {
+            name: asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
+            for name, value in self.hparams.items()
+        }
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Store name and arguments as primitives, so that the file opens without its code run."""
+        checkpoint["method"] = type(self).__name__
+        checkpoint["hyper_parameters"] = self.arguments()

@@ -1,0 +1,85 @@
+"""TokenCut: the normalized cut of a graph of self-supervised tokens (Wang et al., CVPR 2022)."""
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from sod.method import Method
+from sod.nn.backbone import BackboneConfig, build_backbone
+from sod.resize import discovery_pad, lanczos_resize, saliency_size
+from sod.spectral import normalized_cut
+
+BACKBONE = BackboneConfig()
+
+
+class TokenCut(Method):
+    """Training-free: tokens are linked where they are alike, and the graph is cut in two.
+
+    The object is the connected component, in the foreground side of the cut, of the token with the
+    largest absolute value in the second eigenvector (arXiv 2202.11539, sections 3.2 and 3.3).
+
+    Args:
+        backbone: The frozen feature extractor.
+        tau: Tokens are linked where the cosine of their features is above it.
+        eps: Weight of the links below tau; keeps the graph connected, so it must be above 0.
+        graph: ``binary`` links (1 or eps), or ``weighted`` by the cosine above tau.
+        resize: ``saliency``: the image is resized to the nearest multiple of the patch, as the
+            paper does for saliency; ``discovery``: it is padded, as for object discovery.
+        scale: Factor on the image's size before the features; 1 is the published size.
+        max_tokens: Larger images are resized to this many tokens at most, which bounds memory
+            (4 bytes times its square, a few times over). Benchmark images stay below it.
+    """
+
+    def __init__(
+        self,
+        backbone: BackboneConfig = BACKBONE,
+        tau: float = 0.2,
+        eps: float = 1e-5,
+        graph: Literal["binary", "weighted"] = "binary",
+        resize: Literal["saliency", "discovery"] = "saliency",
+        scale: float = 1.0,
+        max_tokens: int = 6400,
+    ) -> None:
+        super().__init__()
+        self.save_hyperparameters()
+        self.backbone = build_backbone(backbone)
+        self.tau = tau
+        self.eps = eps
+        self.graph: Literal["binary", "weighted"] = graph
+        self.resize: Literal["saliency", "discovery"] = resize
+        self.scale = scale
+        self.max_tokens = max_tokens
+
+    def saliency(self, images: Tensor) -> Tensor:
+        """Return the seed's component, 0 or 1, resized to the images by nearest neighbour."""
+        size = images.shape[-2:]
+        prepared = self._prepare(images)
+        with torch.autocast(images.device.type, enabled=False):
+            features = self.backbone(prepared)
+            masks = [
+                normalized_cut(tokens, self.tau, self.eps, self.graph).component
+                for tokens in features
+            ]
+        patches = torch.stack(masks)[:, None].float()
+        if self.resize == "saliency":
+            return F.interpolate(patches, size, mode="nearest")
+        full = F.interpolate(patches, prepared.shape[-2:], mode="nearest")
+        return full[..., : size[0], : size[1]]
+
+    def _prepare(self, images: Tensor) -> Tensor:
+        patch = self.backbone.patch_size
+        height, width = self._working_size(*images.shape[-2:])
+        if self.resize == "saliency":
+            return lanczos_resize(images, saliency_size(height, width, patch))
+        if (height, width) != tuple(images.shape[-2:]):
+            images = lanczos_resize(images, (height, width))
+        return discovery_pad(images, patch, self.backbone.mean)
+
+    def _working_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return the size to work at, before it is made a multiple of the patch."""
+        patch = self.backbone.patch_size
+        tokens = max(height * self.scale / patch, 1) * max(width * self.scale / patch, 1)
+        factor = self.scale * min(1.0, (self.max_tokens / tokens) ** 0.5)
+        return max(round(height * factor), 1), max(round(width * factor), 1)
