@@ -86,7 +86,7 @@ class Loader:
             self._start_epoch(self.sampler)
         for batch in self._loader:
             if isinstance(batch, SodError):
-                raise batch
+                raise type(batch)(*batch.args)  # a new one: no cycle keeps the workers alive
             self._position["batches"] += 1
             yield batch
 
