@@ -2,15 +2,17 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, cast, get_args
 
 import timm
+from safetensors import SafetensorError
 
 from sod.errors import SodError, suggest
 from sod.nn.descriptor import Descriptor
 from sod.nn.features import Backbone
 from sod.nn.hub import hub_file
-from sod.nn.projection import Facet
+from sod.nn.projection import Facet, TimmModule
 from sod.nn.vit import PositionMode, Tap, VisionBackbone
 from sod.nn.weights import load_weights
 
@@ -66,17 +68,27 @@ def build_backbone(config: BackboneConfig) -> Backbone:
     return VisionBackbone(vit, taps, config.pos_embed, config.name)
 
 
-def _load(config: BackboneConfig) -> Any:  # noqa: ANN401
+def _load(config: BackboneConfig) -> TimmModule:
     """Return the whole timm model with its weights."""
     _check_name(config.name)
     options: dict[str, Any] = {"num_classes": 0, "dynamic_img_size": True}
     if config.weights == "hub":
-        overlay = {"file": str(hub_file(config.name))}
-        return timm.create_model(config.name, True, pretrained_cfg_overlay=overlay, **options)
+        return _load_from_hub(config.name, options)
     vit = timm.create_model(config.name, **options)
     if config.weights is not None:
         load_weights(vit, Path(config.weights), config.name)
     return vit
+
+
+def _load_from_hub(name: str, options: dict[str, Any]) -> TimmModule:
+    """Return the model with the hub's weights, whose names timm itself translates."""
+    file = hub_file(name)
+    # Without this, timm takes the file for one in the format of the model's first publication.
+    overlay = {"file": str(file), "custom_load": False}
+    try:
+        return timm.create_model(name, True, pretrained_cfg_overlay=overlay, **options)
+    except (SafetensorError, UnpicklingError, RuntimeError) as error:
+        raise SodError(f"{file}: damaged, or not the weights of {name}; delete it") from error
 
 
 def _check_name(name: str) -> None:

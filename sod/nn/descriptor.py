@@ -9,46 +9,55 @@ from torch import Tensor
 from sod.nn.features import Backbone
 
 BINS = 8
+EDGE_WEIGHT = 0.6
+FLAT = 1e-3
+# From linear sRGB to CIE XYZ, each row divided by the white point D65.
+TO_XYZ = ((0.4339, 0.3763, 0.1898), (0.2127, 0.7151, 0.0722), (0.0178, 0.1095, 0.8727))
 
 
 class Descriptor(Backbone):
     """Dense colour and gradient-orientation statistics, as classical normalized cuts use them.
 
-    Each patch of 8x8 pixels is described by the mean and the spread of three opponent colours and
-    by a histogram of gradient orientations, all of them also averaged over the 3x3 and 7x7 patches
-    around it. Every channel is standardised over the image, so that cosine similarities spread
-    around 0 and a threshold of 0.2 to 0.4 separates. There is nothing to download or to train.
+    Each patch of 8x8 pixels is described by the mean and the spread of its colours in CIELAB and
+    by a histogram of its gradient orientations, both also averaged over the 3x3 patches around it.
+    Every channel is standardised over the image, so that cosine similarities spread around 0 and a
+    threshold of 0.2 to 0.4 separates. There is nothing to download or to train; it sees textures
+    and colours, not objects.
     """
 
     def __init__(self) -> None:
-        super().__init__(8, 3 * (6 + BINS), mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+        super().__init__(8, 2 * (6 + BINS), mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
 
     def forward(self, images: Tensor) -> Tensor:
-        """Map images ``[B, 3, H, W]`` in [0, 1] to features ``[B, channels, H/8, W/8]``."""
+        """Map images ``[B, 3, H, W]`` in [0, 1] to features ``[B, 28, H/8, W/8]``."""
         self.grid(images)
-        colours = opponent_colours(images.float())
-        mean = self._pool(colours)
-        spread = (self._pool(colours.square()) - mean.square()).clamp_min(0).sqrt()
-        edges = self._pool(orientations(colours[:, :1])).sqrt()
-        local = torch.cat([mean, spread, edges], dim=1)
-        scales = [local, _average(local, 3), _average(local, 7)]
-        return _standardise(torch.cat(scales, dim=1))
+        colours = cielab(images.float())
+        mean = F.avg_pool2d(colours, self.patch_size)
+        square = F.avg_pool2d(colours.square(), self.patch_size)
+        spread = (square - mean.square()).clamp_min(0).sqrt()
+        edges = F.avg_pool2d(orientations(colours[:, :1]), self.patch_size).sqrt()
+        own = torch.cat([mean, spread, edges], dim=1)
+        around = F.avg_pool2d(own, 3, stride=1, padding=1, count_include_pad=False)
+        # The many bins of a histogram must not outvote the few colours.
+        weight = torch.tensor([1.0] * 6 + [EDGE_WEIGHT] * BINS, device=own.device).view(1, -1, 1, 1)
+        return torch.cat([_standardise(own) * weight, _standardise(around) * weight], dim=1)
 
-    def _pool(self, values: Tensor) -> Tensor:
-        return F.avg_pool2d(values, self.patch_size)
 
-
-def opponent_colours(images: Tensor) -> Tensor:
-    """Return lightness, red against green and yellow against blue, ``[B, 3, H, W]``.
-
-    A linear stand-in for the axes of CIELAB on gamma-encoded RGB.
+def cielab(images: Tensor) -> Tensor:
+    """Convert sRGB to CIELAB (CIE 15) in units of 100: lightness, red-green, yellow-blue.
 
     Args:
         images: ``[B, 3, H, W]`` in [0, 1].
+
+    Returns:
+        ``[B, 3, H, W]``, lightness in [0, 1], the others around [-1, 1].
     """
-    red, green, blue = images.unbind(1)
-    lightness = 0.299 * red + 0.587 * green + 0.114 * blue
-    return torch.stack([lightness, red - green, (red + green) / 2 - blue], dim=1)
+    linear = torch.where(images <= 0.04045, images / 12.92, ((images + 0.055) / 1.055) ** 2.4)
+    matrix = torch.tensor(TO_XYZ, device=images.device)
+    xyz = torch.einsum("ij,bjhw->bihw", matrix, linear)
+    root = torch.where(xyz > 0.008856, xyz.clamp_min(1e-6) ** (1 / 3), 7.787 * xyz + 16 / 116)
+    x, y, z = root.unbind(1)
+    return torch.stack([1.16 * y - 0.16, 5 * (x - y), 2 * (y - z)], dim=1)
 
 
 def orientations(lightness: Tensor) -> Tensor:
@@ -58,7 +67,8 @@ def orientations(lightness: Tensor) -> Tensor:
         lightness: ``[B, 1, H, W]``.
 
     Returns:
-        ``[B, 8, H, W]``, bins of 22.5 degrees; gradients that point opposite ways share a bin.
+        ``[B, 8, H, W]``, bins 22.5 degrees apart, the first for gradients along the rows;
+        gradients that point opposite ways share a bin.
     """
     padded = F.pad(lightness, (1, 1, 1, 1), mode="replicate")
     across = padded[..., 1:-1, 2:] - padded[..., 1:-1, :-2]
@@ -69,12 +79,11 @@ def orientations(lightness: Tensor) -> Tensor:
     return torch.hypot(across, down) * (1 - distance.abs()).clamp_min(0)
 
 
-def _average(values: Tensor, size: int) -> Tensor:
-    """Average over ``size`` x ``size`` patches, fewer at the border."""
-    return F.avg_pool2d(values, size, stride=1, padding=size // 2, count_include_pad=False)
-
-
 def _standardise(features: Tensor) -> Tensor:
-    """Bring every channel of every image to mean 0 and spread 1; constant channels stay at 0."""
+    """Bring every channel of every image to mean 0 and spread 1.
+
+    A channel that varies by less than a quarter of an 8-bit level is noise and becomes 0.
+    """
     centred = features - features.mean(dim=(2, 3), keepdim=True)
-    return centred / (centred.square().mean(dim=(2, 3), keepdim=True).sqrt() + 1e-3)
+    spread = centred.square().mean(dim=(2, 3), keepdim=True).sqrt()
+    return torch.where(spread > FLAT, centred / spread.clamp_min(FLAT), 0)
