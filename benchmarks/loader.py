@@ -1,0 +1,128 @@
+"""How many augmented images a second one CPU core reads: JPEG of about 400x300 to 224x224.
+
+python benchmarks/loader.py [--data ECSSD] [--root ../shared/data] [--images 500] [--passes 5]
+
+Without the data set, scenes drawn by the project and written as JPEG are read instead; the results
+say which. Wall time suffers from other processes on the machine, processor time hardly does: both
+are given.
+"""
+
+import argparse
+import json
+import platform
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import torch
+from PIL import Image
+
+from sod.data.benchmarks import find_dataset
+from sod.data.dataset import SaliencyDataset
+from sod.data.loader import Loader
+from sod.data.samples import Sample, pair
+from sod.data.synthetic import make_scene
+from sod.data.transforms import Augmentation, TrainTransform
+from sod.errors import SodError
+
+RESULTS = Path(__file__).parent / "results"
+TARGET = 150  # image and mask pairs per second
+CASES = {
+    "image and mask, crop + flip + jitter": (Augmentation(), True),
+    "image alone, crop + flip + jitter": (Augmentation(), False),
+    "image alone, as FOUND and PEEKABOO (rescale 0.1-3, blur)": (
+        Augmentation(crop=1.0, rescale=(0.1, 3.0), flip=0.0, jitter=0.0, blur=0.5),
+        False,
+    ),
+}
+
+
+class Rate(NamedTuple):
+    """Images per second of wall time and of processor time."""
+
+    wall: float
+    cpu: float
+
+
+def measure(samples: list[Sample], options: Augmentation, masks: bool, passes: int) -> Rate:
+    """Return the median rates over passes through all samples, in this process, one thread."""
+    dataset = SaliencyDataset(samples, TrainTransform(224, options), masks)
+    loader = Loader(dataset, batch_size=50, training=True)
+    rates = []
+    for _ in range(passes + 1):
+        wall, cpu = time.perf_counter(), time.process_time()
+        images = sum(len(batch["samples"]) for batch in loader)
+        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+        rates.append(Rate(images / wall, images / cpu))
+    warm = rates[1:]  # the first pass fills the disk cache
+    return Rate(statistics.median(r.wall for r in warm), statistics.median(r.cpu for r in warm))
+
+
+def draw(folder: Path, count: int) -> list[Sample]:
+    """Write drawn scenes of 400x300 pixels as JPEG with PNG masks."""
+    for kind in ("images", "masks"):
+        (folder / kind).mkdir()
+    for index in range(count):
+        image, mask = make_scene(index, (300, 400))
+        Image.fromarray(image).save(folder / "images" / f"{index}.jpg", quality=90)
+        Image.fromarray(mask).save(folder / "masks" / f"{index}.png")
+    return pair(folder / "images", folder / "masks").samples
+
+
+def samples_of(root: Path, name: str, count: int, spare: Path) -> tuple[str, list[Sample]]:
+    """Return what is measured on: the named data set, or drawn scenes where it is absent."""
+    try:
+        samples = find_dataset(root, name).samples[:count]
+    except SodError:
+        return f"{count} drawn scenes, 400x300 JPEG", draw(spare, count)
+    return f"the first {len(samples)} images of {name}, JPEG", samples
+
+
+def main() -> None:
+    """Measure, print and write ``results/loader.{json,md}``."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--root", type=Path, default=Path(__file__).parents[2] / "shared" / "data")
+    parser.add_argument("--data", default="ECSSD")
+    parser.add_argument("--images", type=int, default=500)
+    parser.add_argument("--passes", type=int, default=5)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    cv2.setNumThreads(0)
+    with tempfile.TemporaryDirectory() as spare:
+        source, samples = samples_of(options.root, options.data, options.images, Path(spare))
+        rates = {
+            case: measure(samples, augmentation, masks, options.passes)
+            for case, (augmentation, masks) in CASES.items()
+        }
+    write(source, rates, options.passes)
+
+
+def write(source: str, rates: dict[str, Rate], passes: int) -> None:
+    """Print the table and write it as JSON and Markdown."""
+    lines = [
+        "# Loader: images per second, one core, to 224x224",
+        "",
+        f"Measured on {source}; median of {passes} passes after a first one; one process, one "
+        f"thread; {platform.machine()}. Target: {TARGET} pairs a second.",
+        "",
+        "| case | per second of wall time | per second of processor time |",
+        "|---|---|---|",
+        *(f"| {case} | {rate.wall:.0f} | {rate.cpu:.0f} |" for case, rate in rates.items()),
+    ]
+    report = {
+        "source": source,
+        "passes": passes,
+        "target": TARGET,
+        "images_per_second": {case: rate._asdict() for case, rate in rates.items()},
+    }
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / "loader.md").write_text("\n".join(lines) + "\n")
+    (RESULTS / "loader.json").write_text(json.dumps(report, indent=2) + "\n")
+    print("\n".join(lines))
+
+
+if __name__ == "__main__":
+    main()
