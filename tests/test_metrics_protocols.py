@@ -113,7 +113,7 @@ def test_maps_read_from_8_bits_meet_their_thresholds_exactly() -> None:
 def test_the_mask_rules() -> None:
     mask = torch.tensor([[0, 1, 100, 128, 129, 255]], dtype=torch.uint8)
     expected = {"nonzero": 5, "255": 1, "over-128": 2, "half-max": 3}
-    assert {rule: int(foreground(mask, rule).sum()) for rule in expected} == expected  # type: ignore[arg-type]
+    assert {rule: int(foreground(mask, rule).sum()) for rule in expected} == expected
     assert int(foreground(mask // 2, "half-max").sum()) == 3
     assert foreground(mask > 100, "255").equal(mask > 100)
 

@@ -35,8 +35,8 @@ def saliency_box(saliency: Tensor) -> Tensor | None:
 class CorLoc(Metric):
     """Correct localisation over a data set, in [0, 1].
 
-    An image without a predicted box is a miss; so is one without annotated boxes, which the
-    published evaluations count as well. Counts are summed over processes.
+    An image without a predicted box is a miss; so is one without annotated boxes (the published
+    sets have none such). Counts are summed over processes.
 
     Source: Deselaers et al., ECCV 2010; as used by LOST, TokenCut, FOUND and PEEKABOO.
     """
