@@ -9,6 +9,7 @@ are given.
 
 import argparse
 import json
+import os
 import platform
 import statistics
 import tempfile
@@ -102,11 +103,13 @@ def main() -> None:
 
 def write(source: str, rates: dict[str, Rate], passes: int) -> None:
     """Print the table and write it as JSON and Markdown."""
+    load = os.getloadavg()[0]
     lines = [
         "# Loader: images per second, one core, to 224x224",
         "",
         f"Measured on {source}; median of {passes} passes after a first one; one process, one "
-        f"thread; {platform.machine()}. Target: {TARGET} pairs a second.",
+        f"thread; {platform.machine()}. Target: {TARGET} pairs a second. Load average at the end: "
+        f"{load:.1f} on {os.cpu_count()} CPUs (wall time means little where the load is higher).",
         "",
         "| case | per second of wall time | per second of processor time |",
         "|---|---|---|",
@@ -115,6 +118,7 @@ def write(source: str, rates: dict[str, Rate], passes: int) -> None:
     report = {
         "source": source,
         "passes": passes,
+        "load_average": load,
         "target": TARGET,
         "images_per_second": {case: rate._asdict() for case, rate in rates.items()},
     }
