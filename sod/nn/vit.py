@@ -65,6 +65,7 @@ class VisionBackbone(Backbone):
         config = vit.pretrained_cfg
         super().__init__(vit.patch_embed.patch_size[0], sum(widths), config["mean"], config["std"])
         self.taps = taps
+        self.widths = widths
         self.parts = nn.ModuleList(parts)
         self.pos_embed = pos_embed
         vit.blocks = vit.blocks[: max(tap.depth for tap in taps)]
@@ -78,16 +79,34 @@ class VisionBackbone(Backbone):
     def forward(self, images: Tensor) -> Tensor:
         """Map images ``[B, 3, H, W]`` in [0, 1] to features ``[B, channels, H/p, W/p]``."""
         rows, columns = self.grid(images)
+        features = torch.cat([found[:, self.prefix :] for found in self.tapped(images)], dim=2)
+        return features.transpose(1, 2).reshape(len(images), self.channels, rows, columns)
+
+    @property
+    def prefix(self) -> int:
+        """Number of tokens before those of the patches; the first is the class token."""
+        return int(self.vit.num_prefix_tokens)
+
+    @property
+    def heads(self) -> int:
+        """Number of heads of the attention."""
+        return int(self.vit.blocks[0].attn.num_heads)
+
+    def tapped(self, images: Tensor) -> list[Tensor]:
+        """Return each tap's features of all tokens, ``[B, prefix + N, C]``.
+
+        Args:
+            images: As :meth:`forward` takes them.
+        """
         tokens, rotation = self._embed(self.normalise(images))
-        found = {}
+        found: dict[int, Tensor] = {}
         for depth in range(len(self.vit.blocks) + 1):
             if depth > 0:
                 tokens = self.vit.blocks[depth - 1](tokens, **rotation)
             for number, (tap, part) in enumerate(zip(self.taps, self.parts, strict=True)):
                 if tap.depth == depth:
-                    found[number] = part(tokens[:, self.vit.num_prefix_tokens :])
-        features = torch.cat([found[number] for number in range(len(self.taps))], dim=2)
-        return features.transpose(1, 2).reshape(len(images), self.channels, rows, columns)
+                    found[number] = part(tokens)
+        return [found[number] for number in range(len(self.taps))]
 
     def _embed(self, images: Tensor) -> tuple[Tensor, dict[str, Tensor | None]]:
         """Return the first block's input and what the blocks need beside it."""
