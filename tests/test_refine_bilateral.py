@@ -29,7 +29,7 @@ def scene(height: int, width: int, seed: int = 0) -> tuple[Tensor, Tensor]:
 
 
 def plain(image: Tensor, target: Tensor, **options: float | np.ndarray) -> np.ndarray:
-    levels = (image[0].double() * 255 * 2**14).round() / 2**14
+    levels = (image[0].double() * 255 * 2**12).round() / 2**12
     solved = oracle.solve(levels.permute(1, 2, 0).numpy(), target[0, 0].double().numpy(), **options)
     return np.clip(solved, 0, 1)
 

@@ -27,8 +27,13 @@ class SparseSystem:
     """
 
     def __init__(self, vertices: Vertices) -> None:
-        self._neighbours = _matrix(vertices.neighbours)
-        mass = vertices.counts.double().numpy()
+        # Rows of equal length in sequence let the processor foresee the end of each: the product
+        # with the matrix takes half as long.
+        table = vertices.neighbours.numpy()
+        degrees = (table >= 0).sum(0, dtype=np.uint8)
+        self._order = degrees.argsort(kind="stable")
+        self._neighbours = _matrix(table, degrees, self._order)
+        mass = vertices.counts.double().numpy()[self._order]
         scale = np.ones_like(mass)
         for _ in range(BISTOCHASTIC_STEPS):
             scale = np.sqrt(scale * mass / (self._neighbours @ scale + CENTRE * scale))
@@ -51,11 +56,11 @@ class SparseSystem:
             Values at the vertices, float64, ``[T, N]``.
         """
         weights = weight.expand_as(data).numpy()
-        rows = [
-            self._solve_one(right, trust, lam, tolerance, iterations)
-            for right, trust in zip(data.numpy(), weights, strict=True)
-        ]
-        return torch.from_numpy(np.stack(rows))
+        solution = np.empty(data.shape)
+        for row, right, trust in zip(solution, data.numpy(), weights, strict=True):
+            ordered = right[self._order], trust[self._order]
+            row[self._order] = self._solve_one(*ordered, lam, tolerance, iterations)
+        return torch.from_numpy(solution)
 
     def _solve_one(
         self, data: Vector, weight: Vector, lam: float, tolerance: float, iterations: int
@@ -69,13 +74,13 @@ class SparseSystem:
         coupling = self._scale * (lam**0.5 / root)
         solution = data / np.maximum(weight, DIAGONAL_MIN) * root
         residual = data / root - solution + coupling * (self._neighbours @ (coupling * solution))
-        limit = tolerance**2 * float(data @ data)
+        limit, least = tolerance**2 * float(data @ data), float(diagonal.min())
         direction, previous = np.zeros_like(data), 1.0
         for _ in range(iterations):
-            # Residuals are measured unscaled, as scipy's `cg` measures them.
-            if float(np.square(residual) @ diagonal) <= limit:
-                break
             product = float(residual @ residual)
+            # Residuals are measured unscaled, as scipy's `cg` measures them, where it may matter.
+            if least * product <= limit and float(residual**2 @ diagonal) <= limit:
+                break
             direction *= product / previous
             direction += residual
             image = direction - coupling * (self._neighbours @ (coupling * direction))
@@ -86,12 +91,16 @@ class SparseSystem:
         return np.asarray(solution / root)
 
 
-def _matrix(neighbours: Tensor) -> csr_array:
-    """Return the 0/1 matrix of neighbours, ``[N, N]``."""
-    table = neighbours.numpy()
-    exists = table >= 0
-    pointers = np.zeros(table.shape[1] + 1, dtype=np.int32)
-    exists.sum(0, dtype=np.int32).cumsum(out=pointers[1:])
-    columns = table.T[exists.T].astype(np.int32)
+def _matrix(
+    table: NDArray[np.int64], degrees: NDArray[np.uint8], order: NDArray[np.intp]
+) -> csr_array:
+    """Return the 0/1 matrix ``[N, N]`` of neighbours ``[10, N]``, both axes in that order."""
+    size = len(order)
+    places = np.empty(size, dtype=np.int32)
+    places[order] = np.arange(size, dtype=np.int32)
+    rows = np.ascontiguousarray(table.astype(np.int32).T).take(order, axis=0).ravel()
+    columns = places.take(rows.compress(rows >= 0))
+    pointers = np.zeros(size + 1, dtype=np.int32)
+    degrees[order].cumsum(dtype=np.int32, out=pointers[1:])
     entries = (np.ones(len(columns)), columns, pointers)
-    return csr_array(entries, shape=(table.shape[1], table.shape[1]))
+    return csr_array(entries, shape=(size, size))
