@@ -60,20 +60,25 @@ class Evaluation(pl.Callback):
             if mask is None:
                 raise SodError(f"{sample.image}: has no mask to be measured with.")
             maps = evaluator.update(sample, image, mask, saliency, outputs["seconds"])
-            for kind, map_ in maps.items():
-                self._save(evaluator, kind, sample, map_)
+            if self.maps is not None:
+                save_maps(self.maps, evaluator, sample, maps)
 
     def on_test_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Bring the figures of all processes together."""
         self.results = [evaluator.result() for evaluator in self.evaluators]
 
-    def _save(
-        self, evaluator: Evaluator, kind: Refinement, sample: Sample, saliency: Tensor
-    ) -> None:
-        if self.maps is None:
-            return
-        path = self.maps / label(evaluator.method, kind) / evaluator.dataset / f"{sample.name}.png"
-        save_map(path, saliency)
+
+def save_maps(
+    folder: Path, evaluator: Evaluator, sample: Sample, maps: dict[Refinement, Tensor]
+) -> None:
+    """Write the maps of one image as ``FOLDER/METHOD[+REFINEMENT]/DATASET/NAME.png``.
+
+    Raises:
+        SodError: A file cannot be written.
+    """
+    for kind, saliency in maps.items():
+        place = folder / label(evaluator.method, kind) / evaluator.dataset
+        save_map(place / f"{sample.name}.png", saliency)
 
 
 def save_map(path: Path, saliency: Tensor) -> None:

@@ -1,11 +1,14 @@
 """Evaluation: metrics of every test set under one protocol, for each refinement asked for."""
 
+import resource
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from sod.data.samples import Sample
@@ -65,13 +68,19 @@ class Evaluator:
         dataset: The name of the test set.
         protocol: The metric protocol's name.
         refinements: A row each in the result.
+        gallery: Collects the cases; shared where several methods are shown side by side.
     """
 
     def __init__(
-        self, method: str, dataset: str, protocol: str, refinements: Sequence[Refinement]
+        self,
+        method: str,
+        dataset: str,
+        protocol: str,
+        refinements: Sequence[Refinement],
+        gallery: Gallery | None = None,
     ) -> None:
         self.method = method
-        self.gallery = Gallery()
+        self.gallery = gallery or Gallery()
         self.dataset = dataset
         self.protocol = get_protocol(protocol)
         self.metrics = {
@@ -94,7 +103,7 @@ class Evaluator:
         maps: dict[Refinement, Tensor] = {}
         for kind, metrics in self.metrics.items():
             start = time.perf_counter()
-            refined = refine(image[None], saliency[None], kind)
+            refined = refine(image[None], _fitted(saliency, image, kind)[None], kind)
             if refined.is_cuda:
                 torch.cuda.synchronize(refined.device)
             taken = seconds + (time.perf_counter() - start if kind != "none" else 0.0)
@@ -112,8 +121,11 @@ class Evaluator:
 
     def result(self) -> "Result":
         """Bring the figures of all processes together; every process must call it."""
-        rows = sorted(_gathered(self.per_image), key=lambda row: (row["refine"], row["name"]))
-        galleries = _gathered([self.gallery])
+        order = list(self.metrics)
+        rows = sorted(
+            gathered(self.per_image), key=lambda row: (order.index(row["refine"]), row["name"])
+        )
+        galleries = gathered([self.gallery])
         return Result(
             self.dataset,
             [
@@ -136,7 +148,24 @@ class Evaluator:
             "protocol": self.protocol.name,
             **measures,
             "seconds_per_image": seconds,
+            "peak_memory_mb": max(gathered([peak_memory()])),
         }
+
+
+def peak_memory() -> float:
+    """Return this process's peak memory in MiB: the GPU's where one was used, else the host's."""
+    if torch.cuda.is_available() and torch.cuda.max_memory_allocated():
+        return torch.cuda.max_memory_allocated() / 2**20
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def _fitted(saliency: Tensor, image: Tensor, kind: Refinement) -> Tensor:
+    """Give a map its image's size where it is to be refined: a saved map may have any size."""
+    size = image.shape[-2:]
+    if kind == "none" or saliency.shape[-2:] == size:
+        return saliency
+    return F.interpolate(saliency[None], size, mode="bilinear", align_corners=False)[0]
 
 
 def label(method: str, kind: Refinement) -> str:
@@ -144,7 +173,7 @@ def label(method: str, kind: Refinement) -> str:
     return method if kind == "none" else f"{method}+{kind}"
 
 
-def _gathered(items: list[T]) -> list[T]:
+def gathered(items: list[T]) -> list[T]:
     """Join the lists of all processes."""
     if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
         return items

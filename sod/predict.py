@@ -5,7 +5,6 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 import pytorch_lightning as pl
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
@@ -15,6 +14,7 @@ from sod.data.loader import Loader, default_workers
 from sod.data.samples import Sample, discover_images
 from sod.data.transforms import EvalTransform
 from sod.errors import SodError, suggest
+from sod.evaluation import gathered
 from sod.method import Prediction
 from sod.refine.refinement import Refinement, refine
 
@@ -145,13 +145,10 @@ class PredictionWriter(pl.Callback):
         for sample, image, map_ in zip(batch["samples"], batch["images"], saliency, strict=True):
             self._write(sample, image, map_[0])
 
-    def on_predict_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_predict_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Gather failures and counts from all devices."""
-        if trainer.world_size > 1:
-            gathered: list[Any] = [None] * trainer.world_size
-            torch.distributed.all_gather_object(gathered, (self.failures, self.written))
-            self.failures = [line for failures, _ in gathered for line in failures]
-            self.written = sum(written for _, written in gathered)
+        self.failures = gathered(self.failures)
+        self.written = sum(gathered([self.written]))
 
     def _write(self, sample: Sample, image: Tensor, saliency: Tensor) -> None:
         pixels = (image * 255).round().byte().permute(1, 2, 0).cpu().numpy()

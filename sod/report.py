@@ -1,19 +1,33 @@
 """An evaluation's results on disk: tables, rows per image, curves and pictures."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+from torch import Tensor
 
 from sod.errors import SodError
 from sod.evaluation import Result
 from sod.metrics.curves import plot_curves
+from sod.metrics.gallery import Gallery
 from sod.metrics.grid import draw_grid
+from sod.metrics.protocols import get_protocol
+from sod.metrics.published import published_rows
 from sod.metrics.report import write_per_image, write_reports
 
+Curves = dict[str, dict[str, dict[str, Tensor]]]
 
-def write_results(results: Sequence[Result], out: Path) -> list[Path]:
-    """Write metrics.json, .csv, .md and .tex, per_image.csv, curves.png and the grids.
+
+def write_results(results: Sequence[Result], out: Path, published: str | None = None) -> list[Path]:
+    """Write metrics.json, .csv, .md and .tex, per_image.csv, curves.json and .png, and the grids.
 
     There is a grid per dataset: ``grid.png`` where there is one, else ``grid-DATASET.png``.
+
+    Args:
+        results: One per method and dataset.
+        out: The folder.
+        published: A protocol whose published rows are shown in the tables, or None for none.
 
     Returns:
         The paths written.
@@ -21,21 +35,46 @@ def write_results(results: Sequence[Result], out: Path) -> list[Path]:
     Raises:
         SodError: A file cannot be written.
     """
+    rows = [row for result in results for row in result.rows]
+    datasets = list(dict.fromkeys(result.dataset for result in results))
+    shown = published_rows(datasets, published) if published else []
+    curves: Curves = {dataset: {} for dataset in datasets}
+    for result in results:
+        curves[result.dataset] |= result.curves
+    galleries = {result.dataset: result.gallery for result in results}
+    per_image = [
+        {"method": result.rows[0]["method"], **row}
+        for result in results
+        for row in result.per_image
+    ]
     try:
-        paths = write_reports([row for result in results for row in result.rows], out)
-        per_image = out / "per_image.csv"
-        write_per_image((row for result in results for row in result.per_image), per_image)
-        curves = plot_curves(
-            {result.dataset: result.curves for result in results}, out / "curves.png"
-        )
-        grids = [
-            draw_grid(result.gallery.chosen(), out / _grid_name(result, len(results)))
-            for result in results
-        ]
+        paths = write_reports(rows, out, published=shown)
+        write_per_image(per_image, out / "per_image.csv")
+        note = get_protocol(str(rows[0]["protocol"])).describe()
+        paths += [out / "per_image.csv", *write_curves(curves, out, note)]
+        return paths + write_grids(galleries, out)
     except OSError as error:
         raise SodError(f"--out {out}: cannot be written: {error.strerror}.") from error
-    return [*paths, per_image, curves, *grids]
 
 
-def _grid_name(result: Result, datasets: int) -> str:
-    return "grid.png" if datasets == 1 else f"grid-{result.dataset}.png"
+def write_curves(curves: Curves, out: Path, note: str) -> list[Path]:
+    """Write the curves as numbers and as a picture; by dataset, then by label."""
+    numbers: dict[str, Any] = {
+        dataset: {
+            name: {kind: values.tolist() for kind, values in parts.items()}
+            for name, parts in methods.items()
+        }
+        for dataset, methods in curves.items()
+    }
+    (out / "curves.json").write_text(json.dumps(numbers) + "\n", encoding="utf-8")
+    return [out / "curves.json", plot_curves(curves, out / "curves.png", note)]
+
+
+def write_grids(galleries: dict[str, Gallery], out: Path) -> list[Path]:
+    """Draw a grid per dataset."""
+    return [
+        draw_grid(
+            gallery.chosen(), out / ("grid.png" if len(galleries) == 1 else f"grid-{name}.png")
+        )
+        for name, gallery in galleries.items()
+    ]

@@ -10,8 +10,9 @@ LAYERS = [
     {"nn", "spectral", "refine", "resize", "connectivity", "pseudo"},
     {"evaluation", "method"},
     {"methods"},
-    {"checkpoint", "callbacks", "predict", "report", "benchmark"},
+    {"checkpoint", "callbacks", "predict", "report", "maps", "discovery", "benchmark"},
     {"cli"},
+    {"__main__"},
 ]
 MODULES = sorted(
     path

@@ -49,7 +49,9 @@ COMMANDS = {
         ("test", True),
         ("predict", True),
         ("evaluate", True),
+        ("discover", True),
         ("data", False),
+        ("benchmark", False),
     ]
 }
 

@@ -130,6 +130,14 @@ class SaliencyData(LightningDataModule):
         found = self._datasets("test", self.test)
         return [self._eval_loader(dataset.samples, masks=True) for dataset in found]
 
+    def test_samples(self) -> list[tuple[str, list[Sample]]]:
+        """Return name and samples of each test dataset.
+
+        Raises:
+            SodError: a dataset is absent.
+        """
+        return [(found.name, found.samples) for found in self._datasets("test", self.test)]
+
     def _train_samples(self) -> list[Sample]:
         return [s for found in self._datasets("train", self.train) for s in found.samples]
 

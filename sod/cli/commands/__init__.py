@@ -1,8 +1,10 @@
 """One module per command; the function's parameters are the command's options."""
 
+from sod.cli.commands.benchmark import benchmark
 from sod.cli.commands.data import data
+from sod.cli.commands.discover import discover
 from sod.cli.commands.evaluate import evaluate, test
 from sod.cli.commands.fit import fit
 from sod.cli.commands.predict import predict
 
-__all__ = ["data", "evaluate", "fit", "predict", "test"]
+__all__ = ["benchmark", "data", "discover", "evaluate", "fit", "predict", "test"]

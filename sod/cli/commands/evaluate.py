@@ -5,9 +5,13 @@ from pathlib import Path
 from sod.callbacks import Evaluation
 from sod.checkpoint import load_weights
 from sod.cli.program import Program, console, make_folder
+from sod.errors import SodError
 from sod.evaluation import Result, parse_refinements
+from sod.maps import Findings, evaluate_maps
+from sod.metrics.gallery import Gallery
 from sod.metrics.protocols import get_protocol
 from sod.metrics.report import rich_table
+from sod.refine.refinement import Refinement
 from sod.report import write_results
 
 
@@ -15,9 +19,12 @@ def evaluate(
     cli: Program,
     out: str = "out",
     ckpt: str | None = None,
+    maps: str | None = None,
     protocol: str = "mean-max",
     refine: str = "none",
     save_maps: bool = False,
+    label: str | None = None,
+    published: bool = False,
 ) -> int:
     """Measure a method, a checkpoint or saved maps on test sets; write tables and figures.
 
@@ -25,18 +32,30 @@ def evaluate(
         cli: The assembled program.
         out: Folder for metrics.json, .csv, .md, .tex, per_image.csv, curves.png and grid.png.
         ckpt: Checkpoint of a trained method.
+        maps: Folders of saved maps, comma-separated, instead of a method.
         protocol: Metric protocol: mean-max, image-max, a2s, pysod, ...
         refine: Refinements, comma-separated, a row each: none, bilateral.
         save_maps: Also write the saliency maps, below OUT/maps.
+        label: The method's name in tables and figures; by default its class.
+        published: Show published rows of the same protocol in metrics.md and metrics.tex.
     """
     folder = make_folder(out)
-    results = _run(cli, ckpt, protocol, refine, folder / "maps" if save_maps else None)
+    findings: list[Findings] = []
+    save = folder / "maps" if save_maps else None
+    if maps is not None:
+        kinds = parse_refinements(refine)
+        results, findings = _run_maps(cli, maps, protocol, kinds, label, save)
+    else:
+        results = _run(cli, ckpt, protocol, refine, save, label)
     if results:
-        paths = write_results(results, folder)
+        paths = write_results(results, folder, protocol if published else None)
         _show(results)
         names = ", ".join(path.name for path in paths)
         console.print(f"Written to {folder}: {names}", soft_wrap=True, highlight=False)
-    return 0
+    lines = [line for found in findings for line in found.lines()]
+    for line in lines:
+        console.print(f"[red]{line}[/]", soft_wrap=True, highlight=False)
+    return 1 if lines else 0
 
 
 def test(
@@ -53,23 +72,52 @@ def test(
         protocol: Metric protocol: mean-max, image-max, a2s, pysod, ...
         refine: Refinements, comma-separated, a row each: none, bilateral.
     """
-    results = _run(cli, ckpt, protocol, refine, None)
+    results = _run(cli, ckpt, protocol, refine, None, None)
     if results:
         _show(results)
     return 0
 
 
 def _run(
-    cli: Program, ckpt: str | None, protocol: str, refine: str, maps: Path | None
+    cli: Program,
+    ckpt: str | None,
+    protocol: str,
+    refine: str,
+    maps: Path | None,
+    label: str | None,
 ) -> list[Result]:
     refinements = parse_refinements(refine)
     get_protocol(protocol)
     load_weights(cli.method, ckpt)
     names = cli.datamodule.test_names
-    evaluation = Evaluation(type(cli.method).__name__, names, protocol, refinements, maps)
+    name = label or type(cli.method).__name__
+    evaluation = Evaluation(name, names, protocol, refinements, maps)
     trainer = cli.build_trainer([evaluation])
     trainer.test(cli.method, datamodule=cli.datamodule, verbose=False)
     return evaluation.results if trainer.is_global_zero else []
+
+
+def _run_maps(
+    cli: Program,
+    maps: str,
+    protocol: str,
+    refinements: list[Refinement],
+    label: str | None,
+    save: Path | None,
+) -> tuple[list[Result], list[Findings]]:
+    folders = [Path(folder.strip()) for folder in maps.split(",")]
+    if label and len(folders) > 1:
+        raise SodError("--label: names one folder of maps, but --maps gives several.")
+    results, findings = [], []
+    for name, samples in cli.datamodule.test_samples():
+        gallery = Gallery()
+        for folder in folders:
+            result, found = evaluate_maps(
+                folder, name, samples, protocol, refinements, gallery, label, save
+            )
+            results.append(result)
+            findings.append(found)
+    return results, findings
 
 
 def _show(results: list[Result]) -> None:

@@ -1,0 +1,7 @@
+"""`python -m sod` is `sod`."""
+
+import sys
+
+from sod.cli import main
+
+sys.exit(main())

@@ -1,0 +1,63 @@
+"""`sod benchmark`: many methods on many datasets, one table."""
+
+from collections.abc import Sequence
+
+from sod.benchmark import parse_contenders, run_cell, summarise
+from sod.cli.parser import SodParser, normalise
+from sod.cli.program import console, make_folder
+from sod.data.benchmarks import find_dataset
+from sod.data.samples import Sample
+from sod.evaluation import parse_refinements
+from sod.metrics.protocols import get_protocol
+from sod.metrics.report import rich_table
+
+
+def benchmark(arguments: Sequence[str]) -> int:
+    """Compare many methods on many datasets in one resumable command; one table, one figure.
+
+    Args:
+        arguments: The command line behind ``benchmark``.
+
+    Raises:
+        SodError: The command line is wrong, or an evaluation failed; what is done stays done.
+    """
+    options = _parser().parse_args(normalise(list(arguments), {"published"}))
+    contenders = parse_contenders(options["methods"])
+    root, protocol, refine = options["data.root"], options["protocol"], options["refine"]
+    get_protocol(protocol)
+    parse_refinements(refine)
+    found = [find_dataset(root, name.strip()) for name in options["data.test"].split(",")]
+    out = make_folder(options["out"])
+    shared = ["--data.root", root, "--protocol", protocol, "--refine", refine]
+    cells = [(contender, dataset.name) for contender in contenders for dataset in found]
+    for number, (contender, dataset) in enumerate(cells, 1):
+        console.print(f"[{number}/{len(cells)}] {contender.label} on {dataset}", highlight=False)
+        run_cell(contender, dataset, out, shared)
+
+    def samples(name: str) -> Sequence[Sample]:
+        return next(dataset.samples for dataset in found if dataset.name == name)
+
+    rows = summarise(cells, samples, out, options["published"])
+    console.print(rich_table(rows))
+    console.print(f"Tables, curves and pictures in {out}", highlight=False, soft_wrap=True)
+    return 0
+
+
+def _parser() -> SodParser:
+    parser = SodParser(prog="sod benchmark", description="Many methods on many datasets.")
+    parser.add_argument(
+        "--methods",
+        type=str,
+        required=True,
+        help="configs (CONFIG, or CONFIG+CONFIG where the later override), checkpoints or folders "
+        "of maps, comma-separated; each may be labelled as NAME=...",
+    )
+    parser.add_argument("--data.root", type=str, default="datasets", help="the data root")
+    parser.add_argument("--data.test", type=str, required=True, help="datasets, comma-separated")
+    parser.add_argument("--out", type=str, default="benchmark", help="folder for the results")
+    parser.add_argument("--protocol", type=str, default="mean-max", help="metric protocol")
+    parser.add_argument("--refine", type=str, default="none", help="refinements, a row each")
+    parser.add_argument(
+        "--published", type=bool, default=False, help="show published rows of the same protocol"
+    )
+    return parser

@@ -1,0 +1,70 @@
+"""`sod discover`: single-object discovery, measured by CorLoc."""
+
+import json
+from pathlib import Path
+
+from sod.checkpoint import load_weights
+from sod.cli.program import Program, console, make_folder
+from sod.discovery import Discovery, annotated_samples, boxes_of_masks, read_annotations
+from sod.evaluation import parse_refinements
+from sod.metrics.report import write_per_image
+from sod.predict import SourceData
+
+
+def discover(
+    cli: Program,
+    boxes: str = "masks",
+    images: str | None = None,
+    split: str = "trainval",
+    listing: str | None = None,
+    out: str = "out",
+    ckpt: str | None = None,
+    refine: str = "none",
+) -> int:
+    """Find one object's box per image and measure CorLoc against annotated boxes.
+
+    Args:
+        cli: The assembled program.
+        boxes: A VOC folder (VOC2007), a COCO .json, a .csv (image,x0,y0,x1,y1), or "masks": the
+            boxes of the masks of data.test.
+        images: Folder of the images; by default JPEGImages of the VOC folder.
+        split: Image set of a VOC folder.
+        listing: File with the image names to keep of a COCO file (COCO20k's list).
+        out: Folder for corloc.json and boxes.csv.
+        ckpt: Checkpoint of a trained method.
+        refine: Refinement of the saliency: none or bilateral.
+    """
+    refinement = parse_refinements(refine)[0]
+    if boxes == "masks":
+        samples = [sample for _, found in cli.datamodule.test_samples() for sample in found]
+        annotations = boxes_of_masks(samples)
+        samples = [sample for sample in samples if sample.name in annotations]
+    else:
+        annotations = read_annotations(boxes, split, listing)
+        samples = annotated_samples(Path(images or Path(boxes) / "JPEGImages"), annotations)
+    load_weights(cli.method, ckpt)
+    folder = make_folder(out)
+    discovery = Discovery(annotations, refinement)
+    trainer = cli.build_trainer([discovery])
+    data = SourceData(samples, cli.datamodule.num_workers)
+    trainer.predict(cli.method, datamodule=data, return_predictions=False)
+    if trainer.is_global_zero:
+        _write(discovery, type(cli.method).__name__, folder)
+    return 1 if discovery.failures else 0
+
+
+def _write(discovery: Discovery, method: str, folder: Path) -> None:
+    count = len(discovery.rows)
+    row = {
+        "method": method,
+        "images": count,
+        "refine": discovery.refinement,
+        "corloc": discovery.corloc,
+        "seconds_per_image": sum(row["seconds"] for row in discovery.rows) / max(count, 1),
+    }
+    (folder / "corloc.json").write_text(json.dumps(row, indent=2) + "\n", encoding="utf-8")
+    write_per_image(discovery.rows, folder / "boxes.csv")
+    console.print(f"CorLoc {discovery.corloc:.3f} on {count} images ({method}, {row['refine']})")
+    for failure in discovery.failures:
+        console.print(f"[red]failed[/] {failure}", highlight=False, soft_wrap=True)
+    console.print(f"Written to {folder}: corloc.json, boxes.csv", highlight=False, soft_wrap=True)

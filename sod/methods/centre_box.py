@@ -1,0 +1,30 @@
+"""The centre box: the baseline that any detector has to beat."""
+
+import torch
+from torch import Tensor
+
+from sod.method import Method
+
+
+class CentreBox(Method):
+    """Calls the box in the middle of every image salient, whatever the image shows.
+
+    Args:
+        share: The box's sides as a share of the image's, in (0, 1].
+    """
+
+    def __init__(self, share: float = 0.6) -> None:
+        super().__init__()
+        self.save_hyperparameters()
+        self.share = share
+
+    def saliency(self, images: Tensor) -> Tensor:
+        """Return the box, 1 inside and 0 outside; a pixel counts by its centre."""
+        height, width = images.shape[-2:]
+        rows, columns = (self._inside(side, images.device) for side in (height, width))
+        box = (rows[:, None] & columns[None]).float()
+        return box.expand(len(images), 1, height, width)
+
+    def _inside(self, side: int, device: torch.device) -> Tensor:
+        centres = (torch.arange(side, device=device) + 0.5) / side
+        return (centres - 0.5).abs() <= self.share / 2
