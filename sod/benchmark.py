@@ -62,12 +62,15 @@ def _contender(part: str) -> Contender:
     return Contender(name, tuple(word for path in paths for word in ("--config", str(path))))
 
 
-def run_cell(contender: Contender, dataset: str, out: Path, options: Sequence[str]) -> list[Row]:
-    """Evaluate one method on one dataset, unless that is done, and return its rows.
+def run_cell(
+    contender: Contender, dataset: str, source: str, out: Path, options: Sequence[str]
+) -> None:
+    """Evaluate one method on one dataset, unless that is done.
 
     Args:
         contender: The method.
         dataset: The dataset's name.
+        source: What was asked for as that dataset: a name, or a folder.
         out: Folder of the benchmark; the pair's own is ``OUT/cells/LABEL/DATASET``.
         options: What every pair is run with; a pair run with other options is run again.
 
@@ -75,7 +78,7 @@ def run_cell(contender: Contender, dataset: str, out: Path, options: Sequence[st
         SodError: The evaluation failed.
     """
     folder = out / "cells" / contender.label / dataset
-    words = [*contender.arguments, "--data.test", dataset, *options]
+    words = [*contender.arguments, "--data.test", source, *options]
     done = folder / "command.json"
     if not (done.is_file() and json.loads(done.read_text()) == words):
         command = [sys.executable, "-m", "sod", "evaluate", *words, "--save_maps=true"]
@@ -84,8 +87,6 @@ def run_cell(contender: Contender, dataset: str, out: Path, options: Sequence[st
         if code not in {0, 1} or not (folder / DONE).is_file():
             raise SodError(f"{contender.label} on {dataset}: the evaluation failed, see above.")
         done.write_text(json.dumps(words))
-    rows: list[Row] = json.loads((folder / DONE).read_text())
-    return rows
 
 
 def summarise(

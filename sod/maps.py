@@ -120,7 +120,8 @@ def read_map(path: Path) -> Tensor:
         values = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise ImageError(f"{path}: cannot be read as an array: {error}") from error
-    values = np.squeeze(values)
+    if values.ndim > 2 and values.size == values.shape[-2] * values.shape[-1]:
+        values = values.reshape(values.shape[-2:])
     if values.dtype == np.uint8:
         values = values / 255
     if values.ndim != 2 or not np.all((values >= 0) & (values <= 1)):

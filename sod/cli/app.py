@@ -7,6 +7,7 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
@@ -115,6 +116,10 @@ class SodCLI(LightningCLI):
         if self.model is None:
             raise SodError("no method: give --config FILE, --ckpt FILE or --model NAME.")
         return self.model
+
+    def save_config(self, path: Path) -> None:
+        """Write the whole configuration as YAML, so that it gives the same run again."""
+        self.parser.save(self.config, str(path), skip_none=False, overwrite=True)
 
     def build_trainer(
         self,

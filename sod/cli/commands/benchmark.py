@@ -26,16 +26,17 @@ def benchmark(arguments: Sequence[str]) -> int:
     root, protocol, refine = options["data.root"], options["protocol"], options["refine"]
     get_protocol(protocol)
     parse_refinements(refine)
-    found = [find_dataset(root, name.strip()) for name in options["data.test"].split(",")]
+    sources = [name.strip() for name in options["data.test"].split(",")]
+    found = {find_dataset(root, source).name: source for source in sources}
     out = make_folder(options["out"])
     shared = ["--data.root", root, "--protocol", protocol, "--refine", refine]
-    cells = [(contender, dataset.name) for contender in contenders for dataset in found]
+    cells = [(contender, dataset) for contender in contenders for dataset in found]
     for number, (contender, dataset) in enumerate(cells, 1):
         console.print(f"[{number}/{len(cells)}] {contender.label} on {dataset}", highlight=False)
-        run_cell(contender, dataset, out, shared)
+        run_cell(contender, dataset, found[dataset], out, shared)
 
     def samples(name: str) -> Sequence[Sample]:
-        return next(dataset.samples for dataset in found if dataset.name == name)
+        return find_dataset(root, found[name]).samples
 
     rows = summarise(cells, samples, out, options["published"])
     console.print(rich_table(rows))
