@@ -55,9 +55,9 @@ def prepare(
         ValueError: if the shapes differ, are empty, or the map holds a value that is not finite.
     """
     _check(saliency, mask)
-    values = saliency.detach().double().clamp(0, 1)
+    values = saliency.detach().to(torch.float64, copy=True).clamp_(0, 1)
     if protocol.quantise:
-        values = (values * 255).round() / 255
+        values.mul_(255).round_().div_(255)
     if protocol.normalise:
         values = _min_max(values)
     if protocol.is_binary(refined):
@@ -106,13 +106,13 @@ def _check(saliency: Tensor, mask: Tensor) -> None:
 def _min_max(values: Tensor) -> Tensor:
     low, high = values.aminmax()
     varied = high > low
-    return (values - low * varied) / torch.where(varied, high - low, torch.ones_like(high))
+    return (values - low * varied).div_(torch.where(varied, high - low, torch.ones_like(high)))
 
 
 def _codes(values: Tensor, protocol: Protocol) -> Tensor:
     levels = values * 255
     if protocol.comparison == ">=":  # the toolboxes truncate to uint8: no snapping here
-        return (levels.long() + 1).clamp(max=protocol.thresholds)
+        return levels.long().add_(1).clamp_(max=protocol.thresholds)
     nearest = levels.round()
     snapped = torch.where((levels - nearest).abs() < _SNAP, nearest, levels)
-    return snapped.ceil().long().clamp(max=protocol.thresholds)
+    return snapped.ceil_().long().clamp_(max=protocol.thresholds)

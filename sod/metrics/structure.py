@@ -10,14 +10,14 @@ _EPS = 2.0**-52
 
 
 class _Sums(NamedTuple):
-    """Sums over a region, of which every term of the measure is made.
+    """Sums over the four quadrants, float64 ``[2, 2]`` each, of which all terms are made.
 
-    The map is taken relative to ``origin``, one of its own values: so a constant region has a
-    variance of exactly 0, which the region term asks for, and no digits cancel.
+    A quadrant's map is taken relative to ``origin``, one of its own values: so a constant quadrant
+    has a variance of exactly 0, which the region term asks for, and no digits cancel.
     """
 
     origin: Tensor
-    pixels: int
+    pixels: Tensor
     positive: Tensor
     total: Tensor
     square: Tensor
@@ -46,81 +46,81 @@ def s_measure(
     """
     mask = foreground.double()
     share = float(mask.mean())
-    if share == 0:
-        return 1 - values.mean()
-    if share == 1:
-        return values.mean()
-    region, quadrants = values.new_zeros(()), []
-    for part, part_mask in _quadrants(values, mask):
-        sums = _sums(part, part_mask)
-        similarity = _similarity(sums)
-        if numpy_means and similarity == 1 and not _is_flat_in_numpy(part, part_mask):
-            similarity = torch.zeros_like(similarity)
-        region = region + similarity * (sums.pixels / values.numel())
-        quadrants.append(sums)
-    return (alpha * _object(quadrants, share) + (1 - alpha) * region).clamp(min=0)
+    if share in (0.0, 1.0):
+        return values.mean() if share else 1 - values.mean()
+    middle = _middle(mask)
+    sums = _sums(values, mask, middle)
+    similarity, flat = _similarity(sums)
+    if numpy_means and bool(flat.any()):
+        similarity = torch.where(flat & ~_flat_in_numpy(values, middle), 0.0, similarity)
+    region = (similarity * sums.pixels).sum() / values.numel()
+    return (alpha * _object(sums, share) + (1 - alpha) * region).clamp(min=0)
 
 
-def _quadrants(values: Tensor, mask: Tensor) -> list[tuple[Tensor, Tensor]]:
-    """Cut map and mask at the mask's rounded centroid, one added; drop quadrants without pixels."""
-    middle = []
+def _middle(mask: Tensor) -> tuple[int, int]:
+    """Return the mask's rounded centroid, one added: the size of the upper left quadrant."""
+    means = []
     for line in (mask.sum(1), mask.sum(0)):
         places = torch.arange(len(line), dtype=line.dtype, device=line.device)
-        middle.append(line @ places / line.sum())
-    row, column = (torch.stack(middle).round().long() + 1).tolist()
-    upper, lower = slice(0, row), slice(row, None)
-    left, right = slice(0, column), slice(column, None)
-    corners = [(upper, left), (upper, right), (lower, left), (lower, right)]
-    return [(values[corner], mask[corner]) for corner in corners if values[corner].numel()]
+        means.append(line @ places / line.sum())
+    row, column = (torch.stack(means).round().long() + 1).tolist()
+    return row, column
 
 
-def _sums(values: Tensor, mask: Tensor) -> _Sums:
-    relative = (values - values[0, 0]).flatten()
-    mask = mask.flatten()
-    inside = relative * mask
-    return _Sums(
-        origin=values[0, 0],
-        pixels=values.numel(),
-        positive=mask.sum(),
-        total=relative.sum(),
-        square=relative @ relative,
-        inside=inside.sum(),
-        inside_square=inside @ relative,
-    )
+def _sums(values: Tensor, mask: Tensor, middle: tuple[int, int]) -> _Sums:
+    (height, width), (row, column) = values.shape, middle
+    firsts = torch.tensor([0, min(row, height - 1)]), torch.tensor([0, min(column, width - 1)])
+    origin = values[firsts[0]][:, firsts[1]]
+    # rows [2, H] and columns [W, 2] hold a one where the row or column belongs to the half.
+    rows, columns = (_halves(*at).to(values) for at in ((height, row), (width, column)))
+    columns = columns.T
+    relative = values.clone()
+    for half, line in zip((relative[:row], relative[row:]), origin @ columns.T, strict=True):
+        half.sub_(line)
+
+    def sums(picture: Tensor) -> Tensor:
+        return rows @ picture @ columns
+
+    total, square = sums(relative), sums(relative * relative)
+    inside = sums(relative.mul_(mask))
+    inside_square = sums(relative.square_())
+    pixels = rows.sum(1)[:, None] * columns.sum(0)
+    return _Sums(origin, pixels, sums(mask), total, square, inside, inside_square)
 
 
-def _similarity(sums: _Sums) -> Tensor:
-    """Return the quadrant's luminance, contrast and structure term; 1 if both are constant."""
-    count, freedom = sums.pixels, sums.pixels - 1 + _EPS
+def _halves(length: int, middle: int) -> Tensor:
+    first = torch.arange(length) < middle
+    return torch.stack([first, ~first])
+
+
+def _similarity(sums: _Sums) -> tuple[Tensor, Tensor]:
+    """Return each quadrant's luminance, contrast and structure term, and where it is flat."""
+    count = sums.pixels.clamp(min=1)
+    freedom = count - 1 + _EPS
     mean, mask_mean = sums.origin + sums.total / count, sums.positive / count
     variance = (sums.square - sums.total**2 / count).clamp(min=0) / freedom
     mask_variance = sums.positive * (1 - mask_mean) / freedom
     covariance = (sums.inside - sums.total * mask_mean) / freedom
     upper = 4 * mean * mask_mean * torch.where(mask_variance == 0, 0.0, covariance)
     lower = (mean**2 + mask_mean**2) * (variance + mask_variance)
-    return torch.where((upper == 0) & (lower == 0), 1.0, upper / (lower + _EPS))
+    flat = (upper == 0) & (lower == 0)
+    return torch.where(flat, 1.0, upper / (lower + _EPS)), flat
 
 
-def _object(quadrants: list[_Sums], share: float) -> Tensor:
+def _object(sums: _Sums, share: float) -> Tensor:
     """Return the object term from the quadrants' sums, moved to the common origin 0."""
-    pixels = sum(part.pixels for part in quadrants)
-    origins, positives, totals, squares, insides, inside_squares = (
-        torch.stack([getattr(part, name) for part in quadrants])
-        for name in ("origin", "positive", "total", "square", "inside", "inside_square")
-    )
-    counts = torch.tensor([part.pixels for part in quadrants]).to(origins)
-    inside = (insides + origins * positives).sum()
-    inside_square = (inside_squares + origins * (2 * insides + origins * positives)).sum()
-    outside = (totals + origins * counts).sum() - inside
-    outside_square = (squares + origins * (2 * totals + origins * counts)).sum() - inside_square
-    positive = positives.sum()
-    negative = pixels - positive
-    likeness_inside = _likeness(positive, inside, inside_square)
-    # 1 - S outside: its square's sum is n - 2 ΣS + ΣS².
-    likeness_outside = _likeness(
+    origin = sums.origin
+    positive, pixels = sums.positive.sum(), sums.pixels.sum()
+    total = (sums.total + origin * sums.pixels).sum()
+    square = (sums.square + origin * (2 * sums.total + origin * sums.pixels)).sum()
+    inside = (sums.inside + origin * sums.positive).sum()
+    shifted = 2 * sums.inside + origin * sums.positive
+    inside_square = (sums.inside_square + origin * shifted).sum()
+    negative, outside, outside_square = pixels - positive, total - inside, square - inside_square
+    # Outside, the likeness is that of 1 - S, whose squares sum to n - 2 ΣS + ΣS².
+    return share * _likeness(positive, inside, inside_square) + (1 - share) * _likeness(
         negative, negative - outside, negative - 2 * outside + outside_square
     )
-    return share * likeness_inside + (1 - share) * likeness_outside
 
 
 def _likeness(count: Tensor, total: Tensor, square: Tensor) -> Tensor:
@@ -129,9 +129,14 @@ def _likeness(count: Tensor, total: Tensor, square: Tensor) -> Tensor:
     return 2 * mean / (mean**2 + 1 + variance.clamp(min=0).sqrt() + _EPS)
 
 
-def _is_flat_in_numpy(values: Tensor, mask: Tensor) -> bool:
-    """Whether NumPy's mean of a region, constant like its mask, equals the constant."""
-    if bool((values != values[0, 0]).any()) or bool((mask != mask[0, 0]).any()):
-        return True
-    region = np.full((values.shape[0], values.stride(0)), values[0, 0].item())
-    return bool(region[:, : values.shape[1]].mean() == region[0, 0])
+def _flat_in_numpy(values: Tensor, middle: tuple[int, int]) -> Tensor:
+    """Whether NumPy's mean of each quadrant, summed in its memory's order, is its first value."""
+    array, (row, column) = values.cpu().numpy(), middle
+    exact = [
+        [
+            not part.size or bool(np.mean(part) == part[0, 0])
+            for part in (half[:, :column], half[:, column:])
+        ]
+        for half in (array[:row], array[row:])
+    ]
+    return torch.tensor(exact, device=values.device)

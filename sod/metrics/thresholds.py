@@ -34,7 +34,7 @@ def sweep(codes: Tensor, foreground: Tensor, thresholds: int) -> Counts:
         Counts ``[T]``, thresholds ascending.
     """
     bins = thresholds + 1
-    joint = torch.bincount((codes + bins * foreground).flatten(), minlength=2 * bins)
+    joint = torch.bincount(codes.add(foreground, alpha=bins).flatten(), minlength=2 * bins)
     passed = joint.view(2, bins).flip(-1).cumsum(-1).flip(-1).double()
     background_hits, hits = passed[:, 1:]
     positive, total = passed[1, :1], passed[:, :1].sum(0)

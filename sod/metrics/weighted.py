@@ -30,10 +30,10 @@ def weighted_f(values: Tensor, foreground: Tensor, beta2: float = 1.0) -> Tensor
     positive = foreground.count_nonzero()
     if positive == 0:
         return values.new_zeros(())
-    distance = _distance(foreground)
-    error = (values - foreground.double()).abs()
-    inside = _inside_error(error, foreground)
-    importance = torch.where(foreground, 0.0, 2 - torch.exp2(-distance / _HALF_LIFE))
+    distance, window = _distance(foreground)
+    error = (values - foreground.double()).abs_()
+    inside = _inside_error(error[window], foreground[window])
+    importance = torch.where(foreground, 0.0, 2 - torch.exp2(distance.div_(-_HALF_LIFE)))
     outside = (error * importance).sum()
     recall = (1 - inside / positive).clamp(min=0)
     hits = recall * positive
@@ -41,31 +41,27 @@ def weighted_f(values: Tensor, foreground: Tensor, beta2: float = 1.0) -> Tensor
     return (1 + beta2) * recall * precision / (recall + beta2 * precision + _EPS)
 
 
-def _distance(foreground: Tensor) -> Tensor:
-    """Return each pixel's Euclidean distance to the foreground, float32."""
+def _distance(foreground: Tensor) -> tuple[Tensor, tuple[slice, slice]]:
+    """Return each pixel's Euclidean distance to the foreground, and the Gaussian's window.
+
+    Returns:
+        Float32 ``[H, W]``, and the rows and columns that the Gaussian reaches from the foreground.
+    """
     background = (~foreground).cpu().numpy().view(np.uint8)
     distance = cv2.distanceTransform(background, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    x, y, width, height = cv2.boundingRect(1 - background)
+    rows = slice(max(y - _RADIUS, 0), y + height + _RADIUS)
+    columns = slice(max(x - _RADIUS, 0), x + width + _RADIUS)
     # OpenCV's root differs in the last bit with the memory's alignment; its square is a whole
     # number, so the root of that is the same every time.
-    return torch.from_numpy(distance).square_().round_().sqrt_().to(foreground.device)
+    exact = torch.from_numpy(distance).square_().round_().sqrt_()
+    return exact.to(foreground.device), (rows, columns)
 
 
 def _inside_error(error: Tensor, foreground: Tensor) -> Tensor:
     """Return the foreground's summed errors, each eased to its neighbourhood's mean."""
-    window = _window(foreground)
-    error, foreground = error[window], foreground[window]
     smooth = _smooth(_spread_outwards(error, foreground))
     return (torch.minimum(error, smooth) * foreground).sum()
-
-
-def _window(foreground: Tensor) -> tuple[slice, slice]:
-    """Return the rows and columns that the Gaussian reaches from the foreground."""
-    slices = []
-    for axis in (1, 0):
-        lines = foreground.any(axis).nonzero()
-        first, last = int(lines[0]), int(lines[-1])
-        slices.append(slice(max(first - _RADIUS, 0), last + _RADIUS + 1))
-    return slices[0], slices[1]
 
 
 def _spread_outwards(error: Tensor, foreground: Tensor) -> Tensor:
@@ -76,12 +72,12 @@ def _spread_outwards(error: Tensor, foreground: Tensor) -> Tensor:
     leftmost, then the uppermost wins: so does it in SciPy's feature transform, and hence in
     PySODMetrics.
     """
-    key = torch.where(foreground, 0, _NO_KEY).to(torch.int16)
+    key = (~foreground).short().mul_(_NO_KEY)
     key = _smallest(_smallest(key, 0, 1), 1, 16)
-    row_offset, column_offset = key % 16 - _MARGIN, key // 16 % 16 - _MARGIN
-    step = row_offset.long() * error.shape[1] + column_offset
+    row_offset, column_offset = (key & 15) - _MARGIN, (key >> 4 & 15) - _MARGIN
+    step = row_offset.long().mul_(error.shape[1]).add_(column_offset).mul_(key < _NO_KEY)
     here = torch.arange(error.numel(), device=error.device).view_as(error)
-    return error.flatten()[torch.where(key < _NO_KEY, here + step, here)]
+    return error.flatten()[step.add_(here)]
 
 
 def _smallest(key: Tensor, axis: int, place: int) -> Tensor:
