@@ -1,0 +1,232 @@
+"""The normalized-cut eigenvector against the dense generalized eigenproblem: time, memory, result.
+
+python benchmarks/spectral.py [--shared ../shared] [--images 3] [--parity 500]
+
+Each solve runs in a process of its own with 1 or 2 threads, so that its peak memory can be told;
+the affinity matrix is in both figures. Without the shared data the graphs are those of clustered
+random features; the results say which. Wall time suffers from other processes on the machine,
+processor time hardly does: both are given.
+"""
+
+import argparse
+import json
+import math
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy
+import scipy.linalg
+import torch
+from torch import Tensor
+
+from sod.data.reading import read_image
+from sod.nn.backbone import BackboneConfig, build_backbone
+from sod.resize import lanczos_resize, saliency_size
+from sod.spectral import affinity, bipartition, second_eigenvector
+
+RESULTS = Path(__file__).parent / "results"
+GRIDS = {475: (19, 25), 1900: (38, 50), 3600: (60, 60)}
+TARGETS = {475: 3, 1900: 15, 3600: 30}
+REPEATS = {475: 15, 1900: 5, 3600: 3}
+TAU, PATCH = 0.3, 16
+
+
+def dense(weights: Tensor) -> Tensor:
+    """Solve as TokenCut's published code does."""
+    matrix = weights.numpy()
+    degrees = np.diag(matrix.sum(1))
+    _, vectors = scipy.linalg.eigh(degrees - matrix, degrees, subset_by_index=[1, 1])
+    return torch.from_numpy(vectors[:, 0])
+
+
+SOLVERS = {"sod": second_eigenvector, "dense": dense}
+
+
+def peak_megabytes() -> float:
+    """Return the largest resident memory of this process since it was last forgotten."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+
+
+def solve(solver: str, file: Path) -> dict[str, Any]:
+    """Solve one graph several times in this process; return times, peak memory and the cut."""
+    warm = torch.rand(64, 64, dtype=torch.float64)
+    SOLVERS[solver](warm + warm.T)  # the libraries are loaded before memory is counted
+    Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far (Linux)
+    before = peak_megabytes()
+    weights = torch.from_numpy(np.load(file))
+    wall, cpu = [], []
+    for _ in range(REPEATS[len(weights)] if solver == "sod" or len(weights) < 3600 else 1):
+        start = time.perf_counter(), time.process_time()
+        vector = SOLVERS[solver](weights)
+        wall.append(time.perf_counter() - start[0])
+        cpu.append(time.process_time() - start[1])
+    return {
+        "wall": statistics.median(wall),
+        "cpu": statistics.median(cpu),
+        "megabytes": peak_megabytes() - before,
+        "partition": np.packbits(bipartition(vector).numpy()).tobytes().hex(),
+    }
+
+
+def graphs(shared: Path, count: int, tokens: int) -> tuple[str, list[Tensor]]:
+    """Return graphs of real images with that many tokens, or of clustered random features."""
+    if not shared.is_dir():
+        generator = torch.Generator().manual_seed(0)
+        drawn = [clusters(tokens, generator) for _ in range(count)]
+        return "clustered random features", [affinity(tokens, TAU) for tokens in drawn]
+    rows, columns = GRIDS[tokens]
+    size = rows * PATCH, columns * PATCH
+    numbers = [1 + index * 499 // max(count - 1, 1) for index in range(count)]
+    return (
+        "value features of block 6 of vit_tiny_patch16_224 on ECSSD, resized to the grid",
+        [affinity(f, TAU) for f in real_features(shared, numbers, size)],
+    )
+
+
+def clusters(tokens: int, generator: torch.Generator) -> Tensor:
+    """Draw tokens ``[N, 32]`` around six centres."""
+    centres = torch.randn(6, 32, generator=generator)
+    which = torch.randint(6, (tokens,), generator=generator)
+    return centres[which] + torch.randn(tokens, 32, generator=generator)
+
+
+def real_features(
+    shared: Path, numbers: list[int], size: tuple[int, int] | None = None
+) -> list[Tensor]:
+    """Return the tokens ``[N, C]`` of ECSSD images, at a given or at the published size."""
+    weights = str(shared / "weights" / "vit_tiny_patch16_224.safetensors")
+    config = BackboneConfig("vit_tiny_patch16_224", weights, "value", 6, "timm")
+    backbone = build_backbone(config)
+    tokens = []
+    for number in numbers:
+        pixels = read_image(shared / "data" / "ECSSD" / "images" / f"{number:04d}.jpg")
+        images = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255
+        target = size or saliency_size(*images.shape[-2:], PATCH)
+        tokens.append(backbone(lanczos_resize(images, target))[0].flatten(1).T)
+    return tokens
+
+
+def parity(shared: Path, count: int) -> dict[str, int] | None:
+    """Count the images whose bipartition is that of the dense solver, at the published size."""
+    if not shared.is_dir() or not count:
+        return None
+    same = 0
+    for tokens in real_features(shared, list(range(1, count + 1))):
+        weights = affinity(tokens, TAU)
+        ours, theirs = (bipartition(solver(weights)) for solver in SOLVERS.values())
+        same += int(torch.equal(ours, theirs))
+    return {"images": count, "same bipartition": same}
+
+
+def measure(weights: list[Tensor], threads: int, folder: Path) -> dict[str, Any]:
+    """Return the medians of both solvers over the graphs, and their ratios."""
+    runs: dict[str, list[dict[str, Any]]] = {"sod": [], "dense": []}
+    environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+    for graph in weights:
+        np.save(folder / "graph.npy", graph.numpy())
+        for solver, found in runs.items():
+            command = [sys.executable, __file__, "--solve", solver, str(folder / "graph.npy")]
+            output = subprocess.run(command, env=environment, capture_output=True, check=True)
+            found.append(json.loads(output.stdout))
+    row: dict[str, Any] = {"tokens": len(weights[0]), "threads": threads}
+    for key in ("wall", "cpu", "megabytes"):
+        for solver, found in runs.items():
+            row[f"{solver}_{key}"] = statistics.median(run[key] for run in found)
+        row[f"{key}_ratio"] = row[f"dense_{key}"] / row[f"sod_{key}"]
+    pairs = zip(runs["sod"], runs["dense"], strict=True)
+    row["same"] = sum(ours["partition"] == theirs["partition"] for ours, theirs in pairs)
+    row["graphs"] = len(weights)
+    return row
+
+
+def growth(rows: list[dict[str, Any]], key: str) -> float:
+    """Return the exponent with which a time grows from 1900 to 3600 tokens on one thread."""
+    small, large = (row for row in rows if row["threads"] == 1 and row["tokens"] > 475)
+    return math.log(large[key] / small[key]) / math.log(large["tokens"] / small["tokens"])
+
+
+def main() -> None:
+    """Measure, print and write ``results/spectral.{json,md}``."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--shared", type=Path, default=Path(__file__).parents[2] / "shared")
+    parser.add_argument("--images", type=int, default=3)
+    parser.add_argument("--parity", type=int, default=500)
+    parser.add_argument("--solve", nargs=2, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.solve:
+        print(json.dumps(solve(options.solve[0], Path(options.solve[1]))))
+        return
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        for tokens in GRIDS:
+            source, weights = graphs(options.shared, options.images, tokens)
+            rows += [measure(weights, threads, Path(folder)) for threads in (1, 2)]
+    write(source, rows, parity(options.shared, options.parity))
+
+
+def write(source: str, rows: list[dict[str, Any]], agreement: dict[str, int] | None) -> None:
+    """Print the table and write it as JSON and Markdown."""
+    versions = {"torch": torch.__version__, "scipy": scipy.__version__, "numpy": np.__version__}
+    exponents = {solver: growth(rows, f"{solver}_cpu") for solver in SOLVERS}
+    report = {
+        "source": source,
+        "command": "python benchmarks/spectral.py",
+        "hardware": f"{os.cpu_count()} cores, {platform.machine()}",
+        "versions": versions,
+        "targets": {str(tokens): target for tokens, target in TARGETS.items()},
+        "rows": rows,
+        "growth": exponents,
+        "parity": agreement,
+    }
+    lines = [
+        "# Normalized-cut eigenvector",
+        "",
+        "Against `scipy.linalg.eigh(D - W, D, subset_by_index=[1, 1])`, in double precision. "
+        f"`python benchmarks/spectral.py`; {source}; medians over "
+        f"{rows[0]['graphs']} graphs; {report['hardware']}; "
+        + ", ".join(f"{name} {version}" for name, version in versions.items())
+        + ". Memory is the peak including the affinity matrix.",
+        "",
+        "| tokens | threads | wall ms, sod / dense | faster (target) | processor ms, sod / dense "
+        "| faster | MB, sod / dense | less | same cut |",
+        "|---|---|---|---|---|---|---|---|---|",
+        *map(_line, rows),
+        "",
+        "Processor time grows from 1900 to 3600 tokens with the power "
+        f"{exponents['sod']:.2f} (sod) and {exponents['dense']:.2f} (dense) of their number.",
+    ]
+    if agreement:
+        lines += [
+            "",
+            f"Same bipartition as the dense solver on {agreement['same bipartition']} of "
+            f"{agreement['images']} ECSSD images at the published size.",
+        ]
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / "spectral.md").write_text("\n".join(lines) + "\n")
+    (RESULTS / "spectral.json").write_text(json.dumps(report, indent=2) + "\n")
+    print("\n".join(lines))
+
+
+def _line(row: dict[str, Any]) -> str:
+    wall, cpu = (
+        f"{1e3 * row[f'sod_{k}']:.1f} / {1e3 * row[f'dense_{k}']:.0f}" for k in ("wall", "cpu")
+    )
+    return (
+        f"| {row['tokens']} | {row['threads']} | {wall} | {row['wall_ratio']:.1f}× "
+        f"(≥ {TARGETS[row['tokens']]}×) | {cpu} | {row['cpu_ratio']:.1f}× "
+        f"| {row['sod_megabytes']:.0f} / {row['dense_megabytes']:.0f} "
+        f"| {row['megabytes_ratio']:.1f}× | {row['same']} of {row['graphs']} |"
+    )
+
+
+if __name__ == "__main__":
+    main()
