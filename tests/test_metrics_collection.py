@@ -8,6 +8,8 @@ from torch import Tensor
 
 from sod.errors import SodError
 from sod.metrics import EXTRA_MEASURES, MEASURES, PROTOCOLS, SaliencyMetrics
+from sod.metrics.alignment import e_measure
+from sod.metrics.thresholds import Counts, accuracy, balanced_error, dice, iou
 
 
 def images() -> list[tuple[Tensor, Tensor]]:
@@ -86,3 +88,25 @@ def test_extended_measures_come_last() -> None:
     row = metrics.update(torch.tensor([[1.0, 0.0, 1.0, 0.0]]), mask)
     assert tuple(row) == MEASURES + EXTRA_MEASURES
     assert (row["dice"], row["ber"], row["iou"]) == (0.5, 0.5, pytest.approx(1 / 3))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_a_gpu_measures_what_the_cpu_does(protocol: str) -> None:
+    pairs, metrics = images(), SaliencyMetrics(protocol).to("cuda")
+    for saliency, mask in pairs:
+        metrics.update(saliency.to("cuda"), mask.to("cuda"))
+    assert metrics.compute() == pytest.approx(filled(protocol, pairs).compute(), abs=1e-6)
+
+
+def test_a_batch_of_sizes_is_measured_at_once() -> None:
+    counts = [
+        Counts(*torch.tensor(x, dtype=torch.float64)[:, None])
+        for x in ((3, 4, 6, 12), (8, 8, 8, 9))
+    ]
+    batch = Counts(*(torch.stack(field) for field in zip(*counts, strict=True)))
+    for function in (iou, accuracy, dice, balanced_error, e_measure):
+        single = [function(part) for part in counts]
+        torch.testing.assert_close(function(batch), torch.stack(single))
+    assert iou(batch)[:, 0].tolist() == pytest.approx([3 / 7, 1])
+    assert balanced_error(batch)[:, 0].tolist() == pytest.approx([1 - (3 / 6 + 5 / 6) / 2, 0])

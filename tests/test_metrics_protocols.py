@@ -118,12 +118,34 @@ def test_the_mask_rules() -> None:
     assert foreground(mask > 100, "255").equal(mask > 100)
 
 
-def test_an_image_that_is_empty_on_both_sides() -> None:
+@pytest.mark.parametrize(
+    ("protocol", "f", "adaptive_f", "adaptive_e"),
+    [("mean-max", 1, 0, 0), ("image-max", 0, 0, 20 / 19), ("a2s", 0, 0, 0), ("pysod", 0, 0, 0)],
+)
+def test_an_image_that_is_empty_on_both_sides(
+    protocol: str, f: float, adaptive_f: float, adaptive_e: float
+) -> None:
     empty = np.zeros((4, 5), np.uint8)
-    row = own_row(empty / 255, empty, "mean-max")
-    assert (row["iou"], row["max_f"], row["s_measure"], row["weighted_f"]) == (1, 1, 1, 0)
-    assert own_row(empty / 255, empty, "image-max")["iou"] == 0
-    assert own_row(empty / 255, empty, "pysod")["max_f"] == 0
+    row = own_row(empty / 255, empty, protocol)
+    assert (row["iou"], row["max_f"], row["s_measure"], row["weighted_f"]) == (f, f, 1, 0)
+    assert (row["adaptive_f"], row["adaptive_e"], row["max_e"]) == (adaptive_f, adaptive_e, 20 / 19)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_degenerate_masks_have_defined_values(protocol: str) -> None:
+    binary = protocol == "image-max-single"
+    saliency, empty = np.full((4, 5), 0.6), np.zeros((4, 5), np.uint8)
+    mean = 1.0 if binary else 0.6
+    row = own_row(saliency, empty, protocol)
+    assert (row["iou"], row["weighted_f"]) == (0, 0)
+    assert row["s_measure"] == pytest.approx(1 - mean)
+    row = own_row(saliency, 255 - empty, protocol)
+    assert row["s_measure"] == pytest.approx(mean)
+    assert (row["iou"], row["max_f"], row["max_e"]) == (1, 1, 20 / 19)
+    assert own_row(0 * saliency, 255 - empty, protocol)["iou"] == 0
+    corner = empty.copy()
+    corner[-1, -1] = 255
+    assert own_row(corner / 255, corner, protocol)["s_measure"] == pytest.approx(1, abs=1e-5)
 
 
 def test_a_single_pixel_has_an_alignment_of_one_except_under_pysod() -> None:

@@ -12,16 +12,15 @@ from sod.metrics.structure import s_measure
 from sod.metrics.thresholds import (
     Counts,
     accuracy,
+    append,
     balanced_error,
-    count,
     dice,
     f_measure,
     iou,
-    join,
     precision_recall,
     sweep,
 )
-from sod.metrics.weighted import weighted_f
+from sod.metrics.weighted import weighted_f_of_error
 
 MEASURES = (
     "mae",
@@ -73,14 +72,15 @@ def measure(
     e = e_measure(counts, protocol.alignment_floor)
     at_half = Counts(counts.hits[-1], counts.predicted[-1], counts.positive[0], counts.total[0])
     curves = torch.stack([precision, recall, f, e])[:, :-2]
+    error = (image.values - image.foreground.double()).abs_()
     values = [
-        _mean_error(image, protocol),
+        1 - accuracy(at_half) if protocol.binary_mae else error.mean(),
         iou(at_half, protocol.empty),
         accuracy(at_half),
         curves[2].max(),
         curves[2].mean(),
         f[-2],
-        weighted_f(image.values, image.foreground),
+        weighted_f_of_error(error, image.foreground),
         s_measure(image.values, image.foreground, numpy_means=protocol.numpy_means),
         curves[3].max(),
         curves[3].mean(),
@@ -117,19 +117,11 @@ def _counts(image: Prepared, protocol: Protocol) -> Counts:
     """Count at the protocol's thresholds, then at the adaptive one, then at 0.5."""
     limit = (2 * _mean(image.values, protocol)).clamp(max=1)
     above = image.values >= limit if protocol.adaptive == ">=" else image.values > limit
-    return join(
-        sweep(image.codes, image.foreground, protocol.thresholds),
-        count(above, image.foreground),
-        count(image.values > 0.5, image.foreground),
-    )
+    counts = sweep(image.codes, image.foreground, protocol.thresholds)
+    return append(counts, image.foreground, above, image.values > 0.5)
 
 
 def _mean(values: Tensor, protocol: Protocol) -> Tensor:
     if protocol.numpy_means:
         return torch.tensor(values.cpu().numpy().mean(), device=values.device)
     return values.mean()
-
-
-def _mean_error(image: Prepared, protocol: Protocol) -> Tensor:
-    values = (image.values > 0.5).double() if protocol.binary_mae else image.values
-    return (values - image.foreground.double()).abs().mean()

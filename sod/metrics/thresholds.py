@@ -7,7 +7,10 @@ from torch import Tensor
 
 
 class Counts(NamedTuple):
-    """Pixel counts of a binarised map; all float64 and broadcastable, one entry per threshold.
+    """Pixel counts of a binarised map; all float64, one entry per threshold.
+
+    The fields broadcast: ``[T]`` with ``[1]`` for one image, ``[B, T]`` with ``[B, 1]`` for a
+    batch, whatever the images' sizes.
 
     Attributes:
         hits: predicted and in the foreground.
@@ -41,18 +44,16 @@ def sweep(codes: Tensor, foreground: Tensor, thresholds: int) -> Counts:
     return Counts(hits, hits + background_hits, positive, total)
 
 
-def count(binary: Tensor, foreground: Tensor) -> Counts:
-    """Count pixels of one binarised map, bool ``[H, W]`` like its mask; Counts ``[1]``."""
-    parts = (binary & foreground, binary, foreground)
-    hits, predicted, positive = (part.count_nonzero().double()[None] for part in parts)
-    return Counts(hits, predicted, positive, torch.full_like(hits, foreground.numel()))
-
-
-def join(*counts: Counts) -> Counts:
-    """Lay the counts of one image's thresholds in a row."""
-    hits = torch.cat([part.hits for part in counts])
-    predicted = torch.cat([part.predicted for part in counts])
-    return Counts(hits, predicted, counts[0].positive, counts[0].total)
+def append(counts: Counts, foreground: Tensor, *binaries: Tensor) -> Counts:
+    """Append the counts of binarised maps, bool ``[H, W]`` like the mask of ``counts``."""
+    hits = [(binary & foreground).count_nonzero().double() for binary in binaries]
+    predicted = [binary.count_nonzero().double() for binary in binaries]
+    return Counts(
+        torch.cat([counts.hits, torch.stack(hits)]),
+        torch.cat([counts.predicted, torch.stack(predicted)]),
+        counts.positive,
+        counts.total,
+    )
 
 
 def precision_recall(counts: Counts, empty: float = 0.0) -> tuple[Tensor, Tensor]:

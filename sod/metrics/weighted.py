@@ -27,11 +27,15 @@ def weighted_f(values: Tensor, foreground: Tensor, beta2: float = 1.0) -> Tensor
 
     Source: Margolin et al., CVPR 2014, equations 3-14.
     """
+    return weighted_f_of_error((values - foreground.double()).abs_(), foreground, beta2)
+
+
+def weighted_f_of_error(error: Tensor, foreground: Tensor, beta2: float = 1.0) -> Tensor:
+    """Return the weighted F-measure from the absolute error ``[H, W]`` of each pixel."""
     positive = foreground.count_nonzero()
     if positive == 0:
-        return values.new_zeros(())
+        return error.new_zeros(())
     distance, window = _distance(foreground)
-    error = (values - foreground.double()).abs_()
     inside = _inside_error(error[window], foreground[window])
     importance = torch.where(foreground, 0.0, 2 - torch.exp2(distance.div_(-_HALF_LIFE)))
     outside = (error * importance).sum()
