@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -33,6 +34,8 @@ def plot_curves(curves: Mapping[str, Mapping[str, Curves]], path: Path, note: st
             _draw(left, right, method, values)
         _finish(left, f"{dataset}: precision and recall", "recall", "precision")
         _finish(right, f"{dataset}: F-measure", "threshold", "F")
+        if methods:
+            right.legend(fontsize=7, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     if note:
         figure.supxlabel(note, fontsize=6, wrap=True)
     FigureCanvasAgg(figure).print_figure(path, dpi=200)
@@ -42,12 +45,12 @@ def plot_curves(curves: Mapping[str, Mapping[str, Curves]], path: Path, note: st
 def _draw(left: Axes, right: Axes, method: str, values: Curves) -> None:
     curves = {name: values[name].double().cpu().numpy() for name in ("precision", "recall", "f")}
     thresholds = torch.arange(len(curves["f"])).numpy() / 255
-    left.plot(curves["recall"], curves["precision"], label=method, linewidth=1.4)
+    # A binary map has the same precision and recall at every threshold: one point, not a line.
+    marker = "o" if np.ptp(curves["recall"]) < 1e-9 else ""
+    left.plot(curves["recall"], curves["precision"], marker=marker, markersize=4, linewidth=1.4)
     right.plot(thresholds, curves["f"], label=method, linewidth=1.4)
 
 
 def _finish(axes: Axes, title: str, horizontal: str, vertical: str) -> None:
     axes.set(title=title, xlabel=horizontal, ylabel=vertical, xlim=(0, 1), ylim=(0, 1))
     axes.grid(visible=True, linewidth=0.3)
-    if axes.get_lines():
-        axes.legend(fontsize=7, frameon=False, loc="lower left")

@@ -22,11 +22,13 @@ COLUMNS = (
     "protocol",
     *MEASURES,
     "seconds_per_image",
+    "peak_memory_mb",
 )
 _MARKDOWN = {"best": "**{}**", "second": "<u>{}</u>", "": "{}"}
 _LATEX = {"best": r"\textbf{{{}}}", "second": r"\underline{{{}}}", "": "{}"}
 _PLAIN = {"best": "{}", "second": "{}", "": "{}"}
 _STYLES = {"best": "bold", "second": "underline", "": ""}
+_FILES_ONLY = frozenset({"adaptive_f", "adaptive_e"})  # so that a terminal of 80 columns holds it
 _TEX_SPECIAL = str.maketrans(
     {char: rf"\{char}" for char in "&%$#_{}"}
     | {
@@ -131,11 +133,16 @@ def latex(table: Table) -> str:
 
 
 def rich_table(rows: Sequence[Row], published: Iterable[Row] = ()) -> RenderableType:
-    """Return the rows for the terminal: a table per protocol and data set, then the protocol."""
+    """Return the rows for the terminal: a table per protocol and data set, then the protocol.
+
+    The adaptive measures are left to the files, so that a line fits 80 columns.
+    """
     published = list(published)
     parts: list[RenderableType] = []
     for dataset in dict.fromkeys(row["dataset"] for row in rows):
-        for table in make_tables([row for row in rows if row["dataset"] == dataset], published):
+        own = [row for row in rows if row["dataset"] == dataset]
+        shown_here = [name for name in HEADINGS if name not in _FILES_ONLY and name in own[0]]
+        for table in make_tables(own, published, shown_here):
             shown = RichTable(title=str(dataset), title_justify="left", box=SIMPLE_HEAD, padding=0)
             shown.add_column("method", overflow="fold")
             for _, name in table.columns:

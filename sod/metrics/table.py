@@ -26,8 +26,10 @@ HEADINGS = {
     "ber": "BER",
     "corloc": "CorLoc",
     "seconds_per_image": "s/image",
+    "peak_memory_mb": "MiB",
 }
-LOWER_IS_BETTER = frozenset({"mae", "ber", "seconds_per_image"})
+COSTS = ("seconds_per_image", "peak_memory_mb")
+LOWER_IS_BETTER = frozenset({"mae", "ber", *COSTS})
 
 
 @dataclass
@@ -109,7 +111,7 @@ def _table(
     rows: list[Row], published: list[Row], measures: Sequence[str] | None, protocol: str
 ) -> Table:
     datasets = list(dict.fromkeys(str(row["dataset"]) for row in rows))
-    known = [*MEASURES, *EXTRA_MEASURES, "corloc", "seconds_per_image"]
+    known = [*MEASURES, *EXTRA_MEASURES, "corloc", *COSTS]
     shown = measures or [name for name in known if any(_has(row, name) for row in rows)]
     columns = [(dataset, name) for dataset in datasets for name in shown]
     lines = _lines(rows, columns)
@@ -157,5 +159,7 @@ def _rank(lines: list[Line], column: tuple[str, str]) -> None:
 
 
 def format_value(value: float, measure: str) -> str:
-    """Return the value as tables print it: three decimals, times three digits."""
+    """Return the value as tables print it: three decimals, times three digits, memory whole."""
+    if measure == "peak_memory_mb":
+        return f"{value:.0f}"
     return f"{value:.3g}" if measure == "seconds_per_image" else f"{value:.3f}"
