@@ -88,6 +88,7 @@ def load_weights(method: Method, path: str | None) -> None:
             f"--ckpt {path}: holds a {content['method']}, the config asks for a "
             f"{type(method).__name__}: drop --config, or give the matching one."
         )
+    method.on_load_checkpoint(content)
     try:
         method.load_state_dict(content["state_dict"])
     except RuntimeError as error:

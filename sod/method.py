@@ -51,6 +51,11 @@ class Method(LightningModule, ABC):
         """Say whether the method can be trained."""
         return cls.loss is not Method.loss
 
+    @classmethod
+    def scores(cls) -> bool:
+        """Say whether the method logs the label-free ``val/score`` that chooses a checkpoint."""
+        return cls.validation_step is not LightningModule.validation_step
+
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Log every loss term and return the loss.
 

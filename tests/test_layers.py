@@ -7,10 +7,12 @@ ROOT = Path(__file__).parents[1]
 LAYERS = [
     {"errors"},
     {"data", "metrics"},
-    {"nn", "spectral", "refine", "resize", "connectivity", "pseudo"},
+    {"nn", "spectral", "refine", "resize", "connectivity", "pseudo", "monitors", "processes"},
     {"evaluation", "method"},
+    {"checkpoint"},
+    {"teacher"},
     {"methods"},
-    {"checkpoint", "callbacks", "predict", "report", "maps", "discovery", "benchmark"},
+    {"callbacks", "training", "labelling", "predict", "report", "maps", "discovery", "benchmark"},
     {"cli"},
     {"__main__"},
 ]

@@ -91,6 +91,26 @@ def test_a_batch_of_several_targets_equals_one_by_one() -> None:
             torch.testing.assert_close(together[index, which], alone[0, 0], atol=0, rtol=0)
 
 
+def test_works_in_inference_mode() -> None:
+    image, target = scene(40, 50)
+    with torch.inference_mode():
+        solved = bilateral_solver(image * 1, target * 1)
+    torch.testing.assert_close(solved.clone(), bilateral_solver(image, target), atol=0, rtol=0)
+
+
+def test_the_number_of_threads_changes_nothing() -> None:
+    image, target = scene(300, 400)
+    threads = torch.get_num_threads()
+    solved = []
+    try:
+        for count in (1, 2):
+            torch.set_num_threads(count)
+            solved.append(bilateral_solver(image, target))
+    finally:
+        torch.set_num_threads(threads)
+    torch.testing.assert_close(*solved, atol=0, rtol=0)
+
+
 def test_one_grid_serves_several_targets() -> None:
     image, target = scene(40, 50)
     grid = BilateralGrid(image)

@@ -119,7 +119,7 @@ class SodCLI(LightningCLI):
 
     def save_config(self, path: Path) -> None:
         """Write the whole configuration as YAML, so that it gives the same run again."""
-        self.parser.save(self.config, str(path), skip_none=False, overwrite=True)
+        self.parser.save(self.config, str(path), overwrite=True)
 
     def build_trainer(
         self,

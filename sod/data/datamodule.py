@@ -1,8 +1,11 @@
 """Datasets by name as Lightning's loaders."""
 
 import os
+from collections.abc import Mapping
+from pathlib import Path
 
 from pytorch_lightning import LightningDataModule
+from pytorch_lightning.trainer.states import TrainerFn
 
 from sod.data.benchmarks import Dataset, find_dataset
 from sod.data.dataset import SaliencyDataset
@@ -70,6 +73,7 @@ class SaliencyData(LightningDataModule):
         self.val_images = val_images
         self.drop_defects = drop_defects
         self.augmentation = augmentation
+        self._labels: Mapping[Path, Path] | None = None
 
     @property
     def num_workers(self) -> int:
@@ -92,8 +96,10 @@ class SaliencyData(LightningDataModule):
         return [found.name for found in self._datasets("val", self.val)]
 
     def prepare_data(self) -> None:
-        """Look every named dataset up, once per machine, so that a mistake ends the run at once."""
-        for field in ("train", "val", "test"):
+        """Look up every dataset the run needs, once per machine: a mistake ends it at once."""
+        fitting = self.trainer is None or self.trainer.state.fn != TrainerFn.TESTING
+        testing = self.trainer is None or self.trainer.state.fn == TrainerFn.TESTING
+        for field in (*(["train", "val"] if fitting else []), *(["test"] if testing else [])):
             if (names := getattr(self, field)) is not None:
                 self._datasets(field, names)
 
@@ -104,7 +110,11 @@ class SaliencyData(LightningDataModule):
             SodError: a dataset is absent, or a mask is missing and ``supervised`` is set.
         """
         transform = TrainTransform(self.size, self.augmentation)
-        dataset = SaliencyDataset(self._train_samples(), transform, self.supervised, self.seed)
+        samples, masks = self.train_samples(), self.supervised
+        if self._labels is not None:
+            labels, masks = self._labels, True
+            samples = [s._replace(mask=labels[s.image]) for s in samples if s.image in labels]
+        dataset = SaliencyDataset(samples, transform, masks, self.seed)
         return self._loader(dataset, self.batch_size, training=True)
 
     def val_dataloader(self) -> list[Loader]:
@@ -116,7 +126,7 @@ class SaliencyData(LightningDataModule):
             ]
         if self.train is None or self.val_images == 0:
             return []
-        samples = self._train_samples()
+        samples = self.train_samples()
         count = min(self.val_images, len(samples))
         chosen = [samples[i * len(samples) // count] for i in range(count)]
         return [self._eval_loader(chosen, masks=False)]
@@ -138,7 +148,20 @@ class SaliencyData(LightningDataModule):
         """
         return [(found.name, found.samples) for found in self._datasets("test", self.test)]
 
-    def _train_samples(self) -> list[Sample]:
+    def train_on(self, labels: Mapping[Path, Path]) -> None:
+        """Train on other masks than the datasets' own, which then stay closed.
+
+        Args:
+            labels: Of each image file that is trained on, the mask file; the rest is left out.
+        """
+        self._labels = labels
+
+    def train_samples(self) -> list[Sample]:
+        """Return the training images.
+
+        Raises:
+            SodError: a dataset is absent.
+        """
         return [s for found in self._datasets("train", self.train) for s in found.samples]
 
     def _datasets(self, field: str, names: str | None) -> list[Dataset]:

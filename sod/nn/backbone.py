@@ -42,6 +42,11 @@ class BackboneConfig:
     pos_embed: PositionMode = "dino"
     more: list[str] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        """Undo jsonargparse, which turns a null into "None" where another override follows it."""
+        if self.weights == "None":
+            self.weights = None
+
 
 def build_backbone(config: BackboneConfig) -> Backbone:
     """Build a frozen backbone with its weights.

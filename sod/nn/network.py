@@ -14,6 +14,7 @@ from sod.nn.layers import pad_to_multiple, resize
 from sod.nn.pyramid import Pyramid
 
 Resolution = Literal["image", "grid"]
+Decoder = Literal["cascade", "linear"]
 
 SHARES = (1.0, 0.8, 0.6, 0.4)
 """Weight of the loss of each level under deep supervision, the finest first; then the last one."""
@@ -31,6 +32,8 @@ class CascadeNetwork(nn.Module):
         resolution: where logits and masks meet: at the size of the ``image`` (published), or on
             the ``grid`` of each level, which trains several times faster; a cube then links
             neighbours of the grid.
+        decoder: the ``cascade``, or none at all: a ``linear`` head on the pyramid's finest level,
+            without width, relations and deep supervision.
     """
 
     def __init__(
@@ -41,13 +44,17 @@ class CascadeNetwork(nn.Module):
         relation: bool = True,
         deep_supervision: bool = False,
         resolution: Resolution = "image",
+        decoder: Decoder = "cascade",
     ) -> None:
         super().__init__()
         config = HeadConfig() if head is None else head
-        sides = len(pyramid.strides) - 1 if deep_supervision else 0
+        deep = deep_supervision and decoder == "cascade"
+        sides = len(pyramid.strides) - 1 if deep else 0
         self.pyramid = pyramid
-        self.cascade = Cascade(pyramid.channels, width, relation)
-        self.head = build_head(config, width)
+        self.cascade: nn.Module = nn.Identity()
+        if decoder == "cascade":
+            self.cascade = Cascade(pyramid.channels, width, relation)
+        self.head = build_head(config, width if decoder == "cascade" else pyramid.channels[0])
         self.sides = nn.ModuleList(build_head(config, width) for _ in range(sides))
         self.resolution: Resolution = resolution
 
@@ -77,7 +84,7 @@ class CascadeNetwork(nn.Module):
 
     def saliency(self, images: Tensor) -> Tensor:
         """Return saliency ``[B, 1, H, W]`` in [0, 1] of images ``[B, 3, H, W]``."""
-        saliency = self.head.saliency(self(images)[0])
+        saliency: Tensor = self.head.saliency(self(images)[0])
         if self.resolution == "image":
             return saliency
         stride, (rows, columns) = self.pyramid.strides[0], saliency.shape[-2:]

@@ -15,6 +15,7 @@ from sod.errors import SodError
 from sod.nn.backbone import FAMILIES, Backbone, BackboneConfig, build_backbone
 from sod.nn.hub import hub_file
 from sod.nn.layers import convolution
+from sod.nn.patch_head import Standardise
 from sod.nn.weights import load_weights
 
 FINEST = 4
@@ -139,8 +140,58 @@ class TokenPyramid(Pyramid):
         return levels + list(tokens.chunk(self.count, dim=1))
 
 
+class PatchPyramid(Pyramid):
+    """The features of a frozen backbone as they are: one level, at the stride of the patch.
+
+    Args:
+        backbone: the features.
+    """
+
+    def __init__(self, backbone: Backbone) -> None:
+        super().__init__([backbone.channels], [backbone.patch_size])
+        self.backbone = backbone
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """Return the features."""
+        with torch.no_grad():
+            return [self.backbone(images)]
+
+
+class StandardisedBackbone(Backbone):
+    """A frozen backbone whose channels are brought to mean 0 and deviation 1.
+
+    Args:
+        backbone: the features; in training their statistics are counted, see
+            :class:`sod.nn.patch_head.Standardise`.
+    """
+
+    def __init__(self, backbone: Backbone) -> None:
+        mean, std = backbone.mean.tolist(), backbone.std.tolist()
+        super().__init__(backbone.patch_size, backbone.channels, mean, std)
+        self.backbone = backbone
+        self.standardise = Standardise(backbone.channels)
+
+    def train(self, mode: bool = True) -> Self:
+        """Count statistics in training mode; the backbone itself stays in evaluation mode."""
+        self.training = mode
+        return self
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return features ``[B, channels, H / patch_size, W / patch_size]``."""
+        features: Tensor = self.backbone(images)
+        if self.training:
+            self.standardise.observe(features)
+        standardised: Tensor = self.standardise(features)
+        return standardised
+
+
 def build_pyramid(
-    config: BackboneConfig, width: int = 32, trainable: bool = True, freeze_norm: bool = True
+    config: BackboneConfig,
+    width: int = 32,
+    trainable: bool = True,
+    freeze_norm: bool = True,
+    standardise: bool = False,
+    stem: bool = True,
 ) -> Pyramid:
     """Build the pyramid of a CNN, of a frozen transformer or of the descriptor.
 
@@ -150,6 +201,8 @@ def build_pyramid(
         width: channels of the stem beside a transformer.
         trainable: whether a CNN learns; a transformer is always frozen.
         freeze_norm: whether the batch norms of a CNN keep their statistics.
+        standardise: whether the features of a transformer are standardised.
+        stem: whether there are finer levels than a transformer's patches.
 
     Raises:
         SodError: if the model or its weights do not exist or do not fit.
@@ -157,6 +210,10 @@ def build_pyramid(
     if _is_cnn(config.name):
         return CnnPyramid(_load_cnn(config), trainable, freeze_norm)
     backbone = build_backbone(config)
+    if standardise:
+        backbone = StandardisedBackbone(backbone)
+    if not stem:
+        return PatchPyramid(backbone)
     levels = 1 if config.name == "descriptor" else 1 + len(config.more)
     return TokenPyramid(backbone, levels, width)
 

@@ -39,11 +39,15 @@ class BilateralGrid:
         batched = images.device.type == "cuda"
         self.device = images.device if batched else torch.device("cpu")
         self._at_once = max(1, _PIXELS_AT_ONCE // images[0, 0].numel()) if batched else 1
-        self._grids: list[tuple[Vertices, SparseSystem | BatchedSystem]] = []
-        for part in self._parts(images):
+
+        def build(part: Tensor) -> tuple[Vertices, SparseSystem | BatchedSystem]:
+            if not bool(torch.isfinite(part.sum())):
+                raise SodError("images: some values are NaN or infinite; give RGB in [0, 1]")
             vertices = find_vertices(part, sigmas)
             system = BatchedSystem(vertices, len(part)) if batched else SparseSystem(vertices)
-            self._grids.append((vertices, system))
+            return vertices, system
+
+        self._grids = [build(part) for part in self._parts(images)]
 
     def solve(
         self,
@@ -75,13 +79,15 @@ class BilateralGrid:
         if isinstance(confidence, Tensor):
             self._check_fit("confidence", confidence)
             trusts = self._parts(confidence)
-        solved = []
-        for index, ((vertices, system), part) in enumerate(zip(self._grids, parts, strict=True)):
+
+        def solve(index: int) -> Tensor:
+            vertices, system = self._grids[index]
             trust = trusts[index] if isinstance(confidence, Tensor) else confidence
-            data, weight = _splat(vertices, part, trust)
+            data, weight = _splat(vertices, parts[index], trust)
             values = system.solve(data, weight, lam, tolerance, iterations)
-            solved.append(_slice(vertices, values, part))
-        return torch.cat(solved).to(targets.device)
+            return _slice(vertices, values, parts[index])
+
+        return torch.cat([solve(index) for index in range(len(parts))]).to(targets.device)
 
     def _parts(self, maps: Tensor) -> tuple[Tensor, ...]:
         return torch.split(maps.detach().to(self.device), self._at_once)
@@ -138,8 +144,6 @@ def _check(images: Tensor, sigmas: Sigmas) -> None:
     """Refuse images and cell sizes that have no grid."""
     if images.ndim != 4 or images.shape[1] != 3 or not images.numel():
         raise SodError(f"images: shape {list(images.shape)} is not [B, 3, H, W] with B, H, W >= 1")
-    if not bool(torch.isfinite(images.sum())):
-        raise SodError("images: some values are NaN or infinite; give RGB in [0, 1]")
     for name, sigma in vars(sigmas).items():
         if not sigma > 0:
             raise SodError(f"sigma_{name}: {sigma} is not > 0; give the side of a grid cell")

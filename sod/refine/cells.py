@@ -82,7 +82,9 @@ def _keys(pixels: Tensor, sigmas: Sigmas, extent: int, dtype: torch.dtype) -> Te
     for weights, offset, sigma in zip(_YUV, _OFFSETS, axes, strict=True):
         r, g, b = (weight / _LATTICE / sigma for weight in weights)
         torch.mul(red, r, out=total).add_(torch.mul(green, g, out=term))
-        total.add_(torch.mul(blue, b, out=term)).add_(offset / sigma)
+        total.add_(torch.mul(blue, b, out=term))
+        if offset:
+            total.add_(offset / sigma)
         keys.mul_(extent).add_(total.int())
     return keys.add_((extent + 1) * extent + 1)
 
@@ -102,7 +104,8 @@ def find_vertices(images: Tensor, sigmas: Sigmas) -> Vertices:
     y = _steps(height, sigmas.spatial, images.device) * columns
     x = _steps(width, sigmas.spatial, images.device) * count
     b = torch.arange(batch, device=images.device)[:, None] * places
-    cells = ((b + y)[..., None] + x).flatten().add_(colours.numbers)
+    dtype = torch.int32 if batch * places < 2**31 else torch.int64
+    cells = ((b + y).to(dtype)[..., None] + x.to(dtype)).flatten().add_(colours.numbers)
     vertices = Numbering(cells, batch * places)
     return Vertices(
         pixels=vertices.numbers,

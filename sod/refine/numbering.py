@@ -26,8 +26,9 @@ class Numbering:
             occurrences = torch.bincount(keys, minlength=span)
             self.values = occurrences.nonzero().flatten()
             self.counts = occurrences.index_select(0, self.values)
-            self._table = occurrences.fill_(-1)
-            self._table[self.values] = torch.arange(len(self.values), device=keys.device)
+            self._table = torch.full((span,), -1, dtype=torch.int32, device=keys.device)
+            ascending = torch.arange(len(self.values), dtype=torch.int32, device=keys.device)
+            self._table.index_copy_(0, self.values, ascending)
             self.numbers = self._table.index_select(0, keys)
         else:
             self.values, self.numbers, self.counts = torch.unique(

@@ -74,21 +74,26 @@ class SparseSystem:
         coupling = self._scale * (lam**0.5 / root)
         solution = data / np.maximum(weight, DIAGONAL_MIN) * root
         residual = data / root - solution + coupling * (self._neighbours @ (coupling * solution))
-        limit, least = tolerance**2 * float(data @ data), float(diagonal.min())
+        limit, least = tolerance**2 * _dot(data, data), float(diagonal.min())
         direction, previous = np.zeros_like(data), 1.0
         for _ in range(iterations):
-            product = float(residual @ residual)
+            product = _dot(residual, residual)
             # Residuals are measured unscaled, as scipy's `cg` measures them, where it may matter.
-            if least * product <= limit and float(residual**2 @ diagonal) <= limit:
+            if least * product <= limit and _dot(residual**2, diagonal) <= limit:
                 break
             direction *= product / previous
             direction += residual
             image = direction - coupling * (self._neighbours @ (coupling * direction))
-            length = product / float(direction @ image)
+            length = product / _dot(direction, image)
             solution += length * direction
             residual -= length * image
             previous = product
         return np.asarray(solution / root)
+
+
+def _dot(left: Vector, right: Vector) -> float:
+    """Return the inner product, in one thread and so always in the same order."""
+    return float(np.einsum("i,i", left, right))
 
 
 def _matrix(

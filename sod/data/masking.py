@@ -1,0 +1,171 @@
+"""Hidden parts of images: strokes, rectangles and blocks from a seed, or a folder of masks."""
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from sod.data.reading import read_mask
+from sod.data.samples import discover_images
+from sod.errors import SodError
+
+Array = npt.NDArray[np.uint8]
+Kind = Literal["none", "strokes", "rectangles", "blocks", "folder"]
+Amount = Literal["low", "medium", "heavy"]
+
+SHARES: dict[Amount, tuple[float, float]] = {
+    "low": (0.1, 0.25),
+    "medium": (0.25, 0.45),
+    "heavy": (0.45, 0.7),
+}
+"""Smallest and largest share of an image that each amount hides."""
+
+CELL = 32
+"""Side of a block in pixels."""
+MAX_SHAPES = 200
+
+
+@dataclass(frozen=True)
+class HiddenConfig:
+    """Which part of a training image is hidden.
+
+    Args:
+        kind: ``strokes`` (irregular thick lines), ``rectangles``, ``blocks`` (cells of a regular
+            grid), ``folder`` (mask images) or ``none``.
+        amount: ``low`` hides 10 to 25 % of an image, ``medium`` 25 to 45 %, ``heavy`` 45 to 70 %.
+        folder: Mask images for the kind ``folder``; what is not black is hidden.
+        seed: Decides, with the epoch and the name of the image, what is hidden.
+    """
+
+    kind: Kind = "strokes"
+    amount: Amount = "heavy"
+    folder: str | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse values that mean nothing, naming the field."""
+        for field, value, known in (
+            ("kind", self.kind, get_args(Kind)),
+            ("amount", self.amount, get_args(Amount)),
+        ):
+            if value not in known:
+                raise SodError(f"hidden.{field}: '{value}' is none of {', '.join(known)}")
+        if (self.kind == "folder") != (self.folder is not None):
+            raise SodError("hidden.folder: needed with hidden.kind folder, and only then")
+
+
+class Hider:
+    """Draws hidden parts: the same for a name, an epoch and a seed, wherever and whenever drawn.
+
+    Neither workers, devices nor the batch an image falls into have a part in it.
+
+    Args:
+        config: What to draw.
+
+    Raises:
+        SodError: The folder holds no image.
+    """
+
+    def __init__(self, config: HiddenConfig) -> None:
+        self.config = config
+        self._files: list[Path] = []
+        if config.folder is not None:
+            folder = Path(config.folder)
+            self._files = discover_images(folder) if folder.is_dir() else []
+            if not self._files:
+                raise SodError(f"hidden.folder: {config.folder} holds no mask images")
+
+    def draw(self, names: Sequence[str], epoch: int, size: tuple[int, int]) -> Tensor:
+        """Return the hidden parts of some images.
+
+        Args:
+            names: The names of the images.
+            epoch: The epoch they are seen in.
+            size: Their height and width.
+
+        Returns:
+            Bool ``[B, 1, H, W]``, true where hidden.
+
+        Raises:
+            ImageError: A mask of the folder cannot be read.
+        """
+        masks = np.stack([self._one(name, epoch, size) for name in names])
+        return torch.from_numpy(masks)[:, None] > 0
+
+    def _one(self, name: str, epoch: int, size: tuple[int, int]) -> Array:
+        rng = np.random.default_rng([self.config.seed, epoch, zlib.crc32(name.encode())])
+        if self.config.kind == "folder":
+            mask = read_mask(self._files[int(rng.integers(len(self._files)))])
+            resized = cv2.resize(mask, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
+            return np.asarray(resized, np.uint8)
+        if self.config.kind == "none":
+            return np.zeros(size, np.uint8)
+        share = rng.uniform(*SHARES[self.config.amount])
+        if self.config.kind == "blocks":
+            return _blocks(rng, size, share)
+        return _shapes(rng, size, share, self.config.kind == "strokes")
+
+
+def hide(images: Tensor, hidden: Tensor, colour: Tensor) -> Tensor:
+    """Paint hidden parts with one colour.
+
+    The published code multiplies normalised images with 0, which is the mean colour.
+
+    Args:
+        images: ``[B, 3, H, W]``.
+        hidden: Bool ``[B, 1, H, W]``.
+        colour: ``[3]``, the backbone's mean colour.
+    """
+    return torch.where(hidden, colour.to(images).view(1, 3, 1, 1), images)
+
+
+def _blocks(rng: np.random.Generator, size: tuple[int, int], share: float) -> Array:
+    rows, columns = (-(-side // CELL) for side in size)
+    chosen = np.zeros(rows * columns, np.uint8)
+    count = max(1, round(share * len(chosen)))
+    chosen[rng.permutation(len(chosen))[:count]] = 1
+    cells = chosen.reshape(rows, columns).repeat(CELL, 0).repeat(CELL, 1)
+    return np.asarray(cells[: size[0], : size[1]], np.uint8)
+
+
+def _shapes(rng: np.random.Generator, size: tuple[int, int], share: float, lines: bool) -> Array:
+    """Add shapes until the share is hidden; a shape that would hide far too much is left out."""
+    mask = np.zeros(size, np.uint8)
+    for _ in range(MAX_SHAPES):
+        if mask.mean() >= share:
+            break
+        drawn = mask.copy()
+        (_stroke if lines else _rectangle)(rng, drawn)
+        if drawn.mean() <= share + 0.08:
+            mask = drawn
+    return mask
+
+
+def _stroke(rng: np.random.Generator, mask: Array) -> None:
+    """Draw a bent line of random width from a random place."""
+    height, width = mask.shape
+    side = min(height, width)
+    thickness = int(max(2, side * rng.uniform(0.04, 0.12)))
+    angle = rng.uniform(0, 2 * np.pi)
+    place = rng.uniform(0, 1, 2) * (width, height)
+    for _ in range(int(rng.integers(2, 7))):
+        angle += rng.uniform(-1, 1)
+        step = side * rng.uniform(0.1, 0.3) * np.array([np.cos(angle), np.sin(angle)])
+        end = np.clip(place + step, 0, (width - 1, height - 1))
+        ends = [(int(x), int(y)) for x, y in (place, end)]
+        cv2.line(mask, ends[0], ends[1], 1, thickness)
+        place = end
+
+
+def _rectangle(rng: np.random.Generator, mask: Array) -> None:
+    height, width = mask.shape
+    tall, wide = (max(1, int(side * rng.uniform(0.1, 0.4))) for side in (height, width))
+    top, left = rng.integers(0, height - tall + 1), rng.integers(0, width - wide + 1)
+    mask[top : top + tall, left : left + wide] = 1
