@@ -126,7 +126,7 @@ def test_many_images_in_one_system_are_as_each_in_its_own() -> None:
     vertices = find_vertices(images, Sigmas())
     data = torch.zeros(2, len(vertices.counts), dtype=torch.float64)
     maps = torch.stack([targets.flatten(), 1 - targets.flatten()]).double()
-    data.index_add_(1, vertices.pixels, maps)
+    data.index_add_(1, vertices.pixels.long(), maps)
     solved = (
         BatchedSystem(vertices, 3)
         .solve(data, vertices.counts[None].double(), 256.0, 1e-5, 25)[:, vertices.pixels]
@@ -145,7 +145,7 @@ def test_both_systems_stop_at_the_tolerance() -> None:
     image, target = scene(48, 64)
     vertices = find_vertices(image, Sigmas())
     data = torch.zeros(1, len(vertices.counts), dtype=torch.float64)
-    data.index_add_(1, vertices.pixels, target.flatten(1).double())
+    data.index_add_(1, vertices.pixels.long(), target.flatten(1).double())
     weight = vertices.counts[None].double()
     sparse = SparseSystem(vertices).solve(data, weight, 256.0, 0.05, 100)
     batched = BatchedSystem(vertices, 1).solve(data, weight, 256.0, 0.05, 100)
@@ -208,7 +208,7 @@ def test_numbers_are_the_same_by_table_and_by_sorting() -> None:
         np.testing.assert_array_equal(numbering.values.numpy(), values)
         np.testing.assert_array_equal(numbering.numbers.numpy(), numbers)
         np.testing.assert_array_equal(numbering.counts.numpy(), counts)
-    torch.testing.assert_close(table.find(wanted), sorting.find(wanted))
+    assert table.find(wanted).tolist() == sorting.find(wanted).tolist()
 
 
 @pytest.mark.parametrize(

@@ -160,7 +160,7 @@ def _splat(vertices: Vertices, targets: Tensor, trust: float | Tensor) -> tuple[
 def _sums(vertices: Vertices, maps: Tensor) -> Tensor:
     values = maps.transpose(0, 1).flatten(1).double()
     sums = values.new_zeros(len(values), len(vertices.counts))
-    return sums.index_add_(1, vertices.pixels, values)
+    return sums.index_add_(1, vertices.pixels.long(), values)
 
 
 def _slice(vertices: Vertices, values: Tensor, targets: Tensor) -> Tensor:

@@ -33,7 +33,7 @@ class Vertices:
     """The occupied cells of some images.
 
     Attributes:
-        pixels: The vertex of each pixel, ``[B*H*W]``.
+        pixels: The vertex of each pixel, int32 or int64, ``[B*H*W]``.
         owners: The image of each vertex, increasing, ``[N]``.
         counts: Pixels of each vertex, ``[N]``.
         neighbours: Vertices one step apart along the five axes, -1 for none, ``[10, N]``.

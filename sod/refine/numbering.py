@@ -16,7 +16,7 @@ class Numbering:
 
     Attributes:
         values: The distinct keys, increasing, int64, ``[n]``.
-        numbers: The number of each key, int64, ``[K]``.
+        numbers: The number of each key, int32 or int64, ``[K]``.
         counts: How often each value occurs, int64, ``[n]``.
     """
 
