@@ -7,7 +7,7 @@ OUT ?= demo
 
 demo: .venv/installed
 	$(BIN)/sod evaluate --config configs/demo.yaml --refine none,bilateral --out $(OUT)/tokencut
-	$(BIN)/sod predict --config configs/demo.yaml --source $(OUT)/data --out $(OUT)/predictions
+	$(BIN)/sod predict --config configs/demo.yaml --source $(OUT)/data/builtin-*/images --out $(OUT)/predictions
 	@echo "Pictures: $(OUT)/tokencut/grid.png, and $(OUT)/predictions/{map,overlay,cutout}"
 
 test: lint
