@@ -48,7 +48,8 @@ def second_eigenvector(weights: Tensor, method: Method = "auto") -> Tensor:
         NotConvergedError: If ``method`` is ``iterative`` and the eigenvalue has no usable gap.
     """
     weights = weights.detach().double().contiguous()
-    root = weights.sum(dim=1).sqrt()
+    # A product with ones: unlike a reduction, it does not wait for threads on a busy machine.
+    root = (weights @ weights.new_ones(len(weights))).sqrt()
     if method == "dense":
         vector = _dense(weights, root)
     else:
