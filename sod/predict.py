@@ -18,7 +18,7 @@ from sod.evaluation import gathered
 from sod.method import Prediction
 from sod.refine.refinement import Refinement, refine
 
-Output = Literal["map", "overlay", "cutout"]
+Output = Literal["map", "overlay", "cutout", "instances"]
 TINT = np.array([230.0, 60.0, 40.0])
 
 
@@ -154,6 +154,8 @@ class PredictionWriter(pl.Callback):
         pixels = (image * 255).round().byte().permute(1, 2, 0).cpu().numpy()
         values = saliency.float().clamp(0, 1).cpu().numpy()
         for kind in self.outputs:
+            if kind == "instances":  # sod.labelling.InstanceWriter writes those
+                continue
             path = self.out / kind / f"{sample.name}.png"
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,7 @@ nearest known one are named instead.
 import inspect
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -76,7 +76,7 @@ def _parameters(cls: type) -> Iterator[str]:
         yield name
         hint = hints.get(name)
         if isinstance(hint, type) and is_dataclass(hint):
-            yield from (f"{name}.{field.name}" for field in fields(hint))
+            yield from (f"{name}.{key}" for key in _parameters(hint))
 
 
 def _pairs(arguments: Sequence[str]) -> Iterator[tuple[str, str | None]]:

@@ -56,6 +56,6 @@ def put_back(checkpoint: dict[str, Any], prefix: str, module: nn.Module, source:
     if found != expected:
         raise SodError(
             f"{prefix}: the checkpoint was trained with other weights (sha256 {expected[:12]}...) "
-            f"than {source} (sha256 {found[:12]}...): point --model.{prefix}.weights to those."
+            f"than {source} (sha256 {found[:12]}...): point --model.backbone.weights to those."
         )
     checkpoint["state_dict"].update({f"{prefix}.{name}": value for name, value in own.items()})

@@ -218,6 +218,15 @@ def build_pyramid(
     return TokenPyramid(backbone, levels, width)
 
 
+def frozen_part(pyramid: Pyramid) -> tuple[str, nn.Module | None]:
+    """Return the path and the module of what is never trained in a pyramid, or None of a CNN's."""
+    if not isinstance(pyramid, TokenPyramid | PatchPyramid):
+        return "", None
+    if isinstance(pyramid.backbone, StandardisedBackbone):
+        return "backbone.backbone", pyramid.backbone.backbone
+    return "backbone", pyramid.backbone
+
+
 def _is_cnn(name: str) -> bool:
     architecture = name.partition(".")[0]
     return timm.is_model(architecture) and not any(

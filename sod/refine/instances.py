@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
+import torch.nn.functional as F
 from scipy.ndimage import find_objects
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
@@ -63,6 +64,27 @@ def instances(
         boxes=torch.from_numpy(_boxes(labels, len(areas))),
         areas=torch.from_numpy(areas),
         scores=torch.from_numpy(totals / areas),
+    )
+
+
+def resize_instances(found: Instances, size: tuple[int, int]) -> Instances:
+    """Bring instances to another size by nearest neighbour; those that vanish are left out.
+
+    Args:
+        found: Of one image.
+        size: height and width of the result in pixels.
+    """
+    scaled = F.interpolate(found.labels[None, None].double(), size, mode="nearest-exact")[0, 0]
+    coarse = scaled.numpy().astype(np.int64)
+    kept = np.unique(coarse[coarse > 0])
+    ranks = np.zeros(len(found.areas) + 1, dtype=np.int64)
+    ranks[kept] = np.arange(1, len(kept) + 1)
+    labels = ranks[coarse]
+    return Instances(
+        labels=torch.from_numpy(labels),
+        boxes=torch.from_numpy(_boxes(labels, len(kept))),
+        areas=torch.from_numpy(np.bincount(labels.ravel(), minlength=len(kept) + 1)[1:]),
+        scores=found.scores[torch.from_numpy(kept - 1)],
     )
 
 
