@@ -71,7 +71,7 @@ class Method(LightningModule, ABC):
                 f"(images {files}, ...): lower the learning rate or use precision 32."
             )
         for name, term in terms.items():
-            self.log(f"train/{name}", term.detach(), prog_bar=name == "loss")
+            self.log(f"train/{name}", term.detach(), prog_bar=name == "loss", sync_dist=True)
         return terms["loss"]
 
     def test_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> Prediction:

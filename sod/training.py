@@ -34,6 +34,21 @@ class Provenance(Callback):
         checkpoint["trained_on"] = self.train
 
 
+class LastAtEnd(Callback):
+    """Writes ``last.ckpt`` when the training is over.
+
+    Args:
+        folder: Where to.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Write the final state."""
+        trainer.save_checkpoint(self.folder / "last.ckpt")
+
+
 class ImageGrids(Callback):
     """Writes what a method shows of its batches to TensorBoard, side by side.
 
@@ -89,14 +104,15 @@ def checkpoints(folder: Path, save_every: int, scored: bool) -> list[Callback]:
     Args:
         folder: Where to.
         save_every: Optimiser steps between two writes of ``last.ckpt``; it is also written at the
-            end of each epoch.
+            end of the training. (Lightning 2.6.6 miscounts when it resumes from a checkpoint that
+            was written at the end of an epoch.)
         scored: Whether the method logs :data:`SCORE`.
     """
     callbacks: list[Callback] = [
         ModelCheckpoint(
             folder, "last", every_n_train_steps=save_every, enable_version_counter=False
         ),
-        ModelCheckpoint(folder, "last", save_on_train_epoch_end=True, enable_version_counter=False),
+        LastAtEnd(folder),
     ]
     if scored:
         callbacks.append(
