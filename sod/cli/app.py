@@ -102,7 +102,12 @@ class SodCLI(LightningCLI):
 
     def instantiate_classes(self) -> None:
         """Build data and model; the trainer is the command's, which knows its callbacks."""
-        self.config_init = self.parser.instantiate(self.config)
+        try:
+            self.config_init = self.parser.instantiate(self.config)
+        except ValueError as error:
+            if isinstance(error.__cause__, SodError):  # a value that its own class refused
+                raise error.__cause__ from None
+            raise
         self.datamodule: SaliencyData = self.config_init["data"]
         self.model: Method | None = self.config_init.get("model")
 
