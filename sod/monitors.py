@@ -1,5 +1,6 @@
 """What can be seen of a model without any mask: polarity, collapse and agreement."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -7,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from sod.errors import SodError
+from sod.refine.refinement import refine
 
 Action = Literal["off", "warn", "restart"]
 
@@ -67,6 +69,25 @@ def selection_score(
     """
     plausible = (foreground > 0.005) & (foreground < 0.9)
     return torch.where(plausible, refinement * augmentation * (1 - border), 0.0)
+
+
+def label_free(saliency: Callable[[Tensor], Tensor], images: Tensor) -> dict[str, Tensor]:
+    """Measure what can be said of a model on some images without their masks.
+
+    Args:
+        saliency: The model, images to saliency ``[B, 1, H, W]``.
+        images: RGB in [0, 1], ``[B, 3, H, W]``.
+
+    Returns:
+        Each ``[B]``: the shares of :func:`foreground_shares`, the agreement with the bilateral
+        ``refinement`` and under the mirror (``augmentation``), and the ``score`` of it all.
+    """
+    maps = saliency(images)
+    shares = foreground_shares(maps)
+    refinement = agreement(maps, refine(images, maps, "bilateral"))
+    mirrored = agreement(maps, saliency(images.flip(-1)).flip(-1))
+    score = selection_score(shares["foreground"], shares["border"], refinement, mirrored)
+    return shares | {"refinement": refinement, "augmentation": mirrored, "score": score}
 
 
 @dataclass(frozen=True)

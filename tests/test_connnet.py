@@ -13,7 +13,9 @@ from sod.data.dataset import Batch
 from sod.data.samples import Sample
 from sod.data.synthetic import write_scenes
 from sod.errors import SodError
+from sod.methods.centre_box import CentreBox
 from sod.methods.connnet import ConnNet, LabelsConfig, NetworkConfig
+from sod.monitors import label_free
 from sod.nn.backbone import BackboneConfig
 from sod.nn.heads import HeadConfig
 from sod.nn.inference import InferenceConfig
@@ -198,3 +200,12 @@ def test_connected_pixels_are_one_instance() -> None:
     binary = ConnNet(FREE, NetworkConfig(decoder="linear"), HeadConfig("binary"))
     with pytest.raises(SodError, match="binary head"):
         binary.instances(torch.zeros(1, 3, 40, 64))
+
+
+def test_what_is_said_of_a_model_without_masks() -> None:
+    images = torch.zeros(2, 3, 32, 48)
+    seen = label_free(CentreBox(share=0.5).saliency, images)
+    assert seen["augmentation"].tolist() == [1.0, 1.0]
+    assert seen["border"].tolist() == [0.0, 0.0]
+    torch.testing.assert_close(seen["score"], seen["refinement"])
+    assert label_free(lambda maps: maps[:, :1] + 1, images)["score"].tolist() == [0.0, 0.0]

@@ -22,7 +22,7 @@ from sod.data.samples import Sample
 from sod.errors import SodError
 from sod.method import Method
 from sod.methods.tokencut import TokenCut
-from sod.monitors import agreement, foreground_shares, selection_score
+from sod.monitors import label_free
 from sod.nn.backbone import BackboneConfig
 from sod.nn.frozen import leave_out, put_back
 from sod.nn.heads import ConnectivityHead, HeadConfig
@@ -32,7 +32,7 @@ from sod.nn.network import CascadeNetwork, Decoder, Resolution
 from sod.nn.pyramid import CnnPyramid, build_pyramid, frozen_part
 from sod.pseudo import LabelStore, select
 from sod.refine.instances import Instances, instances, resize_instances
-from sod.refine.refinement import refine
+from sod.resize import saliency_size
 from sod.teacher import LabelsConfig, build_teacher, complete_store, fill_store
 
 BACKBONE = BackboneConfig(more=["token.4", "token.6", "token.8", "token.10"])
@@ -147,7 +147,8 @@ class ConnNet(Method):
             raise SodError("instances: a binary head has none; train with head.kind connectivity.")
         scale = self.inference.scales[0]
         height, width = (max(1, round(side * scale)) for side in images.shape[-2:])
-        cubes = full_precision(self.network(resize(images, (height, width)))[0]).sigmoid()
+        shown = resize(images, saliency_size(height, width, self.network.pyramid.multiple))
+        cubes = full_precision(self.network(shown)[0]).sigmoid()
         found = [instances(cube, dilations=head.dilations) for cube in cubes]
         size = (images.shape[-2], images.shape[-1])
         return [resize_instances(each, size) for each in found]
@@ -195,13 +196,7 @@ class ConnNet(Method):
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
         """Log what can be said of a checkpoint without any mask; ``val/score`` chooses it."""
         images = batch["images"]
-        saliency = self.saliency(images)
-        shares = foreground_shares(saliency)
-        refinement = agreement(saliency, refine(images, saliency, "bilateral"))
-        mirrored = agreement(saliency, self.saliency(images.flip(-1)).flip(-1))
-        score = selection_score(shares["foreground"], shares["border"], refinement, mirrored)
-        seen = shares | {"refinement": refinement, "augmentation": mirrored, "score": score}
-        for name, values in seen.items():
+        for name, values in label_free(self.saliency, images).items():
             self.log(
                 f"val/{name}",
                 values.mean(),
