@@ -195,9 +195,9 @@ def write(source: str, rows: list[dict[str, Any]], agreement: dict[str, int] | N
         f"`python benchmarks/spectral.py`; {source}; medians over "
         f"{rows[0]['graphs']} graphs; {report['hardware']}; "
         + ", ".join(f"{name} {version}" for name, version in versions.items())
-        + ". Memory is the peak including the affinity matrix. Threads of the dense solver wait for "
-        "each other where cores are shared with other work, which flatters the ratio on 2 threads: "
-        "in a quiet run 3600 tokens took it 3.2 s, 33 times as long as sod.",
+        + ". Memory is the peak including the affinity matrix. Threads of the dense solver wait "
+        "for each other where cores are shared with other work, which inflates its time on 2 "
+        "threads: the rows of 1 thread are the ones to compare.",
         "",
         "| tokens | threads | wall ms, sod / dense | faster (target) | processor ms, sod / dense "
         "| faster | MB, sod / dense | less | same cut |",
