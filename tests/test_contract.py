@@ -15,9 +15,11 @@ from sod.method import Method
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
 FREE = ["--model.backbone.name=descriptor", "--model.backbone.weights=null"]
-RANDOM = (
-    "model: {init_args: {backbone: {name: vit_tiny_patch16_224, weights: null, pos_embed: timm}}}"
-)
+RANDOM = [
+    "--model.backbone.name=vit_tiny_patch16_224",
+    *FREE[1:],
+    "--model.backbone.pos_embed=timm",
+]
 METHODS = sorted(methods(), key=lambda cls: cls.__name__)
 
 
@@ -92,11 +94,7 @@ def test_every_config_runs(config: Path, tmp_path: Path) -> None:
     text = config.read_text()
     if "backbone:" in text:
         # FOUND needs the attention of a class token.
-        if "kind: found" in text:
-            (tmp_path / "random.yaml").write_text(RANDOM)
-            arguments += ["--config", str(tmp_path / "random.yaml")]
-        else:
-            arguments += FREE
+        arguments += RANDOM if "kind: found" in text else FREE
     test = [*arguments, "--data.test", str(tmp_path / "scenes")]
     assert main(["test", *test]) == 0
     cls = type(assemble(COMMANDS["test"], test).method)

@@ -27,7 +27,7 @@ from sod.nn.foundseed import FoundSeed
 from sod.nn.frozen import leave_out, put_back
 from sod.nn.inference import InferenceConfig, image_logits
 from sod.nn.losses import binary_loss
-from sod.nn.patch_head import PatchHead, PatchHeadConfig
+from sod.nn.patch_head import PatchHead
 from sod.nn.peekaboo_losses import TermsConfig, consistency_loss, sharpen_loss, total_loss
 from sod.nn.propagation import propagate
 from sod.nn.starts import StartConfig, tokencut_masks, trust_in
@@ -58,7 +58,7 @@ class StepOptimiser:
     factor: float = 0.95
 
 
-OPTIMISER, INFERENCE, HEAD = StepOptimiser(), InferenceConfig(), PatchHeadConfig()
+OPTIMISER, INFERENCE = StepOptimiser(), InferenceConfig()
 
 
 class Peekaboo(Method):
@@ -66,7 +66,8 @@ class Peekaboo(Method):
 
     Args:
         backbone: The frozen feature extractor.
-        head: What is trained on its features.
+        standardise: Standardise each channel of the features; published: no.
+        zero_init: Start from zero weights instead of random ones; published: no.
         terms: The loss.
         start: The first targets; published: none.
         hidden: The part that is hidden.
@@ -82,7 +83,8 @@ class Peekaboo(Method):
     def __init__(
         self,
         backbone: BackboneConfig = BACKBONE,
-        head: PatchHeadConfig = HEAD,
+        standardise: bool = False,
+        zero_init: bool = False,
         terms: TermsConfig = TERMS,
         start: StartConfig = START,
         hidden: HiddenConfig = HIDDEN,
@@ -96,7 +98,7 @@ class Peekaboo(Method):
         self.save_hyperparameters()
         self.config = backbone
         self.backbone = build_backbone(backbone)
-        self.head = PatchHead(self.backbone.channels, head)
+        self.head = PatchHead(self.backbone.channels, standardise, zero_init)
         self.guard = CollapseGuard(guard)
         self.terms, self.start, self.inference = terms, start, inference
         self.optimiser, self.downsample = optimiser, downsample
@@ -125,7 +127,6 @@ class Peekaboo(Method):
         images = self._whole_patches(batch["images"])
         features = self._features(images)
         self.head.observe(features)
-        self.head.seed = 1_000_003 * self.global_step + self.global_rank
         logits = self.head(features)
         hidden_images = self._hide(images, batch)
         hidden_logits = logits if hidden_images is images else self.patch_logits(hidden_images)

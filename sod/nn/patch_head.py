@@ -1,13 +1,8 @@
 """Light heads on frozen patch features."""
 
-from dataclasses import dataclass
-from typing import Literal
-
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sod.errors import SodError
 from sod.processes import sum_over_processes
 
 
@@ -60,68 +55,36 @@ class Standardise(nn.Module):
         return (features - mean.float().view(shape)) / variance.sqrt().float().view(shape)
 
 
-@dataclass(frozen=True)
-class PatchHeadConfig:
-    """What is trained on the features.
-
-    Args:
-        kind: ``linear``: a 1×1 convolution, as published; ``residual``: a perceptron with one
-            hidden layer is added to it.
-        standardise: Standardise each channel of the features; published: no.
-        zero_init: The linear part starts from zero weights instead of random ones; published: no.
-        width: Hidden channels of the perceptron.
-        dropout: Share of the hidden channels that is dropped in training; of the features, it is
-            two fifths of that.
-    """
-
-    kind: Literal["linear", "residual"] = "linear"
-    standardise: bool = False
-    zero_init: bool = False
-    width: int = 32
-    dropout: float = 0.5
-
-    def __post_init__(self) -> None:
-        """Refuse values that mean nothing, naming the field."""
-        if self.kind not in ("linear", "residual"):
-            raise SodError(f"head.kind: '{self.kind}' is none of linear, residual")
-        if self.width < 1 or not 0 <= self.dropout < 1:
-            raise SodError(
-                f"head: width {self.width} must be at least 1, dropout {self.dropout} in [0, 1)"
-            )
-
-
 class PatchHead(nn.Module):
-    """One logit per patch; with the kind ``linear`` all that FOUND and PEEKABOO train.
+    """A 1×1 convolution to one logit per patch: all that FOUND and PEEKABOO train.
 
     Args:
         channels: Of the features.
-        config: What is trained.
+        standardise: Standardise the features first; published: no.
+        zero_init: Start from zero weights, no opinion, instead of PyTorch's random ones.
     """
 
-    def __init__(self, channels: int, config: PatchHeadConfig) -> None:
+    def __init__(self, channels: int, standardise: bool = False, zero_init: bool = False) -> None:
         super().__init__()
-        self.config = config
-        self.standardise = Standardise(channels) if config.standardise else None
+        self.standardise = Standardise(channels) if standardise else None
         self.predict = nn.Conv2d(channels, 1, kernel_size=1)
-        self.enter: nn.Conv2d | None = None
-        if config.kind == "residual":
-            self.enter = nn.Conv2d(channels, config.width, kernel_size=1)
-            self.leave = nn.Conv2d(config.width, 1, kernel_size=1)
-        self.seed = 0
-        self._zero()
+        self.zero_init = zero_init
+        if zero_init:
+            self.reset()
 
-    def reset(self, seed: int) -> None:
+    def reset(self, seed: int | None = None) -> None:
         """Forget what was learnt; the statistics of the features stay.
 
         Args:
-            seed: Decides the new weights, alike in all processes.
+            seed: Decides the new weights, alike in all processes; None: torch's own generator.
         """
-        with torch.random.fork_rng([]):
-            torch.manual_seed(seed)
-            for layer in self.children():
-                if isinstance(layer, nn.Conv2d):
-                    layer.reset_parameters()
-        self._zero()
+        with torch.random.fork_rng([], enabled=seed is not None):
+            if seed is not None:
+                torch.manual_seed(seed)
+            self.predict.reset_parameters()
+        if self.zero_init:
+            for parameter in self.predict.parameters():
+                nn.init.zeros_(parameter)
 
     def observe(self, features: Tensor) -> None:
         """Count a training batch for the statistics of the features."""
@@ -133,21 +96,4 @@ class PatchHead(nn.Module):
         if self.standardise is not None:
             features = self.standardise(features)
         logits: Tensor = self.predict(features)
-        if self.enter is None:
-            return logits
-        hidden = F.gelu(self.enter(self._drop(features, 0.4 * self.config.dropout)))
-        residual: Tensor = self.leave(self._drop(hidden, self.config.dropout))
-        return logits + residual
-
-    def _zero(self) -> None:
-        if self.config.zero_init:
-            for parameter in self.predict.parameters():
-                nn.init.zeros_(parameter)
-
-    def _drop(self, values: Tensor, share: float) -> Tensor:
-        """Drop out by ``seed`` alone: a resumed run must drop what the whole one would have."""
-        if not self.training or not share:
-            return values
-        generator = torch.Generator(values.device).manual_seed(self.seed)
-        kept = torch.rand(values.shape, generator=generator, device=values.device) >= share
-        return values * kept / (1 - share)
+        return logits
