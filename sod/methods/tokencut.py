@@ -29,7 +29,7 @@ class TokenCut(Method):
             paper does for saliency; ``discovery``: it is padded, as for object discovery.
         scale: Factor on the image's size before the features; 1 is the published size.
         max_tokens: Larger images are resized to this many tokens at most, which bounds memory
-            (4 bytes times its square, a few times over). Benchmark images stay below it.
+            (about 13 bytes times its square). Benchmark images stay below it.
     """
 
     def __init__(

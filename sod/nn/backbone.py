@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import Any, cast, get_args
+from typing import Any, Literal, cast, get_args
 
 import timm
 from safetensors import SafetensorError
@@ -30,8 +30,9 @@ class BackboneConfig:
         weights: "hub" (timm downloads them), a .safetensors or .pth file, or null (random).
         facet: What is taken of a block: "key", "query", "value" or its output "token".
         block: The block it is taken of, from 0, or from the end with -1 the last.
-        pos_embed: How position embeddings are resized: as "dino" does (published numbers), or
-            as "timm" does.
+        pos_embed: How position embeddings are resized: as "dino" does, as "timm" does, or "auto":
+            as DINO does for its own weights (tag "dino"), which the published numbers need, and
+            as timm does for all others.
         more: Further features, concatenated in this order, each FACET.BLOCK such as "token.4".
     """
 
@@ -39,7 +40,7 @@ class BackboneConfig:
     weights: str | None = "hub"
     facet: Facet = "key"
     block: int = -1
-    pos_embed: PositionMode = "dino"
+    pos_embed: PositionMode | Literal["auto"] = "auto"
     more: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -70,7 +71,14 @@ def build_backbone(config: BackboneConfig) -> Backbone:
         if not block.removeprefix("-").isdecimal():
             raise SodError(f"backbone.more: '{entry}' is not FACET.BLOCK, such as token.4")
         taps.append(_tap(facet, int(block), depth, config.name))
-    return VisionBackbone(vit, taps, config.pos_embed, config.name)
+    return VisionBackbone(vit, taps, _position_mode(config), config.name)
+
+
+def _position_mode(config: BackboneConfig) -> PositionMode:
+    """Decide between DINO's and timm's resizing of the position embeddings."""
+    if config.pos_embed != "auto":
+        return config.pos_embed
+    return "dino" if config.name.endswith(".dino") else "timm"
 
 
 def _load(config: BackboneConfig) -> TimmModule:
