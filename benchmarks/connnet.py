@@ -12,7 +12,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-TEACHER = ["--config=configs/tokencut.yaml", "--config=benchmarks/standin.yaml"]
+TEACHER = [
+    "--config=configs/tokencut.yaml",
+    "--config=benchmarks/standin.yaml",
+    "--model.backbone.pos_embed=dino",
+]
 STUDENT = ["--config=configs/connnet.yaml", "--config=benchmarks/connnet_standin.yaml"]
 NO_WORKERS = "--data.num_workers=0"
 
