@@ -11,6 +11,7 @@ LAYERS = [
     {"evaluation", "method"},
     {"checkpoint"},
     {"teacher"},
+    {"learner"},
     {"methods"},
     {"callbacks", "training", "labelling", "predict", "report", "maps", "discovery", "benchmark"},
     {"cli"},
