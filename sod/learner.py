@@ -62,11 +62,13 @@ class LabelLearner(Method):
     def setup(self, stage: str) -> None:
         """Before training: have the pseudo-masks made, choose among them, hand them to the data.
 
+        Nothing is done where a teacher has already told the data what to learn from.
+
         Raises:
             SodError: The labels asked for are not there.
         """
         data = getattr(self.trainer, "datamodule", None)
-        if stage != "fit" or not isinstance(data, SaliencyData):
+        if stage != "fit" or not isinstance(data, SaliencyData) or data.relabelled:
             return
         if self.labels.kind == "masks":
             if not data.supervised:

@@ -1,7 +1,9 @@
 """The base of every method: what it has to say, and the loops it gets for saying it."""
 
+import inspect
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import asdict, is_dataclass
 from typing import Any, TypedDict
 
@@ -95,12 +97,25 @@ class Method(LightningModule, ABC):
 
     def arguments(self) -> dict[str, Any]:
         """Return the constructor's arguments as primitives: what a config would say."""
-        return {
-            name: asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
-            for name, value in self.hparams.items()
-        }
+        return {name: _primitive(value) for name, value in self.hparams.items()}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Store name and arguments as primitives, so that the file opens without its code run."""
         checkpoint["method"] = type(self).__name__
         checkpoint["hyper_parameters"] = self.arguments()
+
+
+def known_methods() -> Iterator[type[Method]]:
+    """Yield every concrete method that is defined."""
+    waiting = list(Method.__subclasses__())
+    while waiting:
+        cls = waiting.pop(0)
+        waiting += cls.__subclasses__()
+        if not inspect.isabstract(cls):
+            yield cls
+
+
+def _primitive(value: Any) -> Any:  # noqa: ANN401 - whatever a constructor takes
+    if isinstance(value, list):
+        return [_primitive(item) for item in value]
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value

@@ -1,12 +1,36 @@
-"""Numbers of all processes of a run."""
+"""The processes of a run: which one this is, and numbers of all of them."""
+
+import os
 
 import torch
 from torch import Tensor
 
 
+def is_running_with_others() -> bool:
+    """Say whether several processes are connected."""
+    return torch.distributed.is_available() and torch.distributed.is_initialized()
+
+
+def rank_and_count() -> tuple[int, int]:
+    """Return the number of this process and how many there are.
+
+    Before they are connected, the one that was started by hand is number 0 of 1.
+    """
+    if is_running_with_others():
+        return torch.distributed.get_rank(), torch.distributed.get_world_size()
+    rank = int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0")))
+    return rank, int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def wait_for_others() -> None:
+    """Wait until every connected process has come here."""
+    if is_running_with_others():
+        torch.distributed.barrier()
+
+
 def sum_over_processes(values: Tensor) -> Tensor:
     """Return the sum of every process's values, on their device; theirs alone where it is one."""
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
+    if is_running_with_others():
         values = values.clone()
         torch.distributed.all_reduce(values)
     return values

@@ -1,6 +1,7 @@
 """Teachers: any method, from a config or a checkpoint, whose maps others learn from."""
 
-from collections.abc import Callable, Sequence
+import inspect
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -14,8 +15,8 @@ from sod.data.dataset import SaliencyDataset
 from sod.data.loader import Loader
 from sod.data.samples import Sample
 from sod.data.transforms import EvalTransform
-from sod.errors import SodError
-from sod.method import Method
+from sod.errors import SodError, suggest
+from sod.method import Method, known_methods
 from sod.nn.frozen import checksum
 from sod.pseudo import LabelStore
 from sod.refine.refinement import Refinement, refine
@@ -69,13 +70,35 @@ def build_teacher(path: str) -> Method:
     """
     if not path.endswith((".yaml", ".yml")):
         name, arguments = describe(path)
-        method = _instantiate({"class_path": name, "init_args": arguments}, path)
+        method = build_method(name, arguments, {}, path)
         load_weights(method, path)
         return method
     model: dict[str, Any] = {}
     for part in path.split("+"):
         model = _merged(model, _model_section(part))
-    return _instantiate(model, path)
+    return build_method(model["class_path"], model.get("init_args", {}), {}, path)
+
+
+def build_method(
+    class_path: str, init_args: Mapping[str, Any], defaults: Mapping[str, Any], where: str
+) -> Method:
+    """Build a method by its name.
+
+    Args:
+        class_path: The name of its class.
+        init_args: Its constructor's arguments, as primitives.
+        defaults: Arguments that are given if the method has them and they are not in ``init_args``.
+        where: Who asks, for messages.
+
+    Raises:
+        SodError: There is no such method, or it does not take these arguments.
+    """
+    known = {cls.__name__: cls for cls in known_methods()}
+    if class_path not in known:
+        raise SodError(f"{where}: there is no method '{class_path}'.{suggest(class_path, known)}")
+    taken = inspect.signature(known[class_path]).parameters
+    given = {name: value for name, value in defaults.items() if name in taken}
+    return _instantiate({"class_path": class_path, "init_args": {**given, **init_args}}, where)
 
 
 def source_of(teacher: Method, refinement: Refinement) -> dict[str, Any]:
@@ -210,7 +233,7 @@ def _instantiate(model: dict[str, Any], path: str) -> Method:
         built = parser.instantiate(parser.parse_object({"model": model}))["model"]
     except (ArgumentError, ValueError, TypeError) as error:
         detail = " ".join(str(error).split())
-        raise SodError(f"teacher {path}: {detail}") from error
+        raise SodError(f"{path}: {detail}") from error
     if not isinstance(built, Method):
-        raise SodError(f"teacher {path}: {model.get('class_path')} is not a method.")
+        raise SodError(f"{path}: {model.get('class_path')} is not a method.")
     return built

@@ -1,7 +1,8 @@
-"""The callbacks of a training: checkpoints, what they remember, and pictures for TensorBoard."""
+"""One training: its checkpoints, what they remember, and pictures for TensorBoard."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytorch_lightning as pl
 import torch
@@ -12,9 +13,33 @@ from torch.nn.functional import interpolate
 
 from sod.checkpoint import read_checkpoint
 from sod.data.datamodule import SaliencyData
+from sod.errors import SodError
+from sod.method import Method
 
 SCORE = "val/score"
 """The label-free figure that chooses a checkpoint, where a method logs it."""
+
+
+class BuildTrainer(Protocol):
+    """Builds the trainer that the configuration describes."""
+
+    def __call__(self, callbacks: list[Callback], **kwargs: Any) -> pl.Trainer:  # noqa: ANN401
+        """Return it with these callbacks, and with these arguments instead of its own."""
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """What is written while a method is trained, and when it stops.
+
+    Args:
+        save_every: Optimiser steps between two writes of ``last.ckpt``.
+        patience: Stop after so many validations without a better label-free score; None: never.
+        grids_every: Optimiser steps between two image grids in TensorBoard.
+    """
+
+    save_every: int = 50
+    patience: int | None = None
+    grids_every: int = 50
 
 
 class Provenance(Callback):
@@ -153,3 +178,35 @@ def effective_batch(trainer: pl.Trainer, data: SaliencyData) -> str:
         f"{images} images per optimiser step: {trainer.world_size} processes x {data.batch_size} "
         f"x {accumulation} accumulated; the learning rate is for that batch, it is not scaled"
     )
+
+
+def trainer_of(
+    method: Method,
+    data: SaliencyData,
+    folder: Path,
+    build_trainer: BuildTrainer,
+    options: FitOptions,
+    **kwargs: Any,  # noqa: ANN401 - Trainer's own arguments
+) -> pl.Trainer:
+    """Build the trainer that trains a method.
+
+    Args:
+        method: What learns.
+        data: What it learns from.
+        folder: Of the run: ``last.ckpt``, ``best.ckpt`` and the TensorBoard log.
+        build_trainer: Builds the trainer.
+        options: What is written, and when it stops.
+        kwargs: Arguments of the trainer instead of the configured ones.
+
+    Raises:
+        SodError: Nothing is scored that could stop it early.
+    """
+    scored = method.scores() and (data.val is not None or data.val_images > 0)
+    callbacks: list[Callback] = [Provenance(data.train), ImageGrids(options.grids_every)]
+    callbacks += checkpoints(folder, options.save_every, scored)
+    if options.patience is not None:
+        if not scored:
+            raise SodError("--patience: nothing is scored; validate on images (data.val_images)")
+        callbacks.append(early_stop(options.patience))
+    logger = TensorBoardLogger(folder, name="", version="tensorboard")
+    return build_trainer(callbacks, logger=logger, enable_checkpointing=True, **kwargs)

@@ -9,9 +9,8 @@ import torch
 import sod.methods  # noqa: F401 - defines the methods
 from sod.cli import main
 from sod.cli.app import COMMANDS, assemble
-from sod.cli.keys import methods
 from sod.data.synthetic import write_scenes
-from sod.method import Method
+from sod.method import Method, known_methods
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
 FREE = ["--model.backbone.name=descriptor", "--model.backbone.weights=null"]
@@ -20,7 +19,7 @@ RANDOM = [
     *FREE[1:],
     "--model.backbone.pos_embed=timm",
 ]
-METHODS = sorted(methods(), key=lambda cls: cls.__name__)
+METHODS = sorted(known_methods(), key=lambda cls: cls.__name__)
 
 
 def build(arguments: list[str], cls: type[Method]) -> Method:

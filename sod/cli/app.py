@@ -53,6 +53,7 @@ COMMANDS = {
         ("discover", True),
         ("data", False),
         ("benchmark", False),
+        ("generations", False),
     ]
 }
 
@@ -171,7 +172,7 @@ def _from_checkpoint(arguments: list[str]) -> list[str]:
 
 
 def _usage() -> str:
-    rows = [f"  {name:<10}{command.summary}" for name, command in COMMANDS.items()]
+    rows = [f"  {name:<12}{command.summary}" for name, command in COMMANDS.items()]
     return "\n".join(
         ["usage: sod COMMAND [options]", "", *rows, "", "`sod COMMAND --help` tells more."]
     )

@@ -14,7 +14,7 @@ from typing import Any, get_type_hints
 import yaml
 
 from sod.errors import SodError, suggest
-from sod.method import Method
+from sod.method import Method, known_methods
 
 Entry = tuple[str, str]
 """Where a key was found (a file, or the command line) and the dotted key."""
@@ -26,7 +26,7 @@ def method_class(name: str) -> type[Method]:
     Raises:
         SodError: There is no such method; the known ones are listed.
     """
-    known = {cls.__name__: cls for cls in methods()}
+    known = {cls.__name__: cls for cls in known_methods()}
     short = name.rpartition(".")[2]
     if short not in known:
         raise SodError(
@@ -57,16 +57,6 @@ def check_keys(arguments: Sequence[str], known: set[str]) -> None:
         if plain.startswith("model.") and name is None:
             continue  # the missing method is the error to report
         raise SodError(f"{place}: unknown key '{plain}'.{suggest(plain, known)}")
-
-
-def methods() -> Iterator[type[Method]]:
-    """Yield every concrete method that is defined."""
-    waiting = list(Method.__subclasses__())
-    while waiting:
-        cls = waiting.pop(0)
-        waiting += cls.__subclasses__()
-        if not inspect.isabstract(cls):
-            yield cls
 
 
 def _parameters(cls: type) -> Iterator[str]:

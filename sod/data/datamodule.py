@@ -76,6 +76,11 @@ class SaliencyData(LightningDataModule):
         self._labels: Mapping[Path, Path] | None = None
 
     @property
+    def configured_workers(self) -> int | None:
+        """What ``num_workers`` was given as."""
+        return self._num_workers
+
+    @property
     def num_workers(self) -> int:
         """Number of worker processes of each loader in this process."""
         if self._num_workers is not None:
@@ -148,6 +153,37 @@ class SaliencyData(LightningDataModule):
         """
         return [(found.name, found.samples) for found in self._datasets("test", self.test)]
 
+    def variant(
+        self,
+        train: str,
+        size: int | None = None,
+        batch_size: int | None = None,
+        seed: int | None = None,
+    ) -> "SaliencyData":
+        """Return the same data for another training, on the datasets' own masks.
+
+        Args:
+            train: Datasets to train on.
+            size: Side of the training images; None: as here.
+            batch_size: Training images per step and process; None: as here.
+            seed: Of shuffling and augmentation; None: as here.
+        """
+        return SaliencyData(
+            self.root,
+            train,
+            self.val,
+            self.test,
+            self.size if size is None else size,
+            self.batch_size if batch_size is None else batch_size,
+            self.eval_batch_size,
+            self._num_workers,
+            False,
+            self.seed if seed is None else seed,
+            self.val_images,
+            self.drop_defects,
+            self.augmentation,
+        )
+
     def train_on(self, labels: Mapping[Path, Path]) -> None:
         """Train on other masks than the datasets' own, which then stay closed.
 
@@ -155,6 +191,11 @@ class SaliencyData(LightningDataModule):
             labels: Of each image file that is trained on, the mask file; the rest is left out.
         """
         self._labels = labels
+
+    @property
+    def relabelled(self) -> bool:
+        """Whether it trains on other masks than the datasets' own."""
+        return self._labels is not None
 
     def train_samples(self) -> list[Sample]:
         """Return the training images.

@@ -36,9 +36,9 @@ class NetworkConfig:
     """The network between backbone and head.
 
     Args:
-        decoder: ``cascade`` (coarse to fine, published in kind) or a ``linear`` head on the
-            features of the patches.
-        width: Channels of the cascade, a multiple of four.
+        decoder: ``cascade`` (coarse to fine, published in kind), a few convolutions on the features
+            of the ``patches``, or a ``linear`` head on them.
+        width: Channels of the decoder, a multiple of four.
         relation: Long-range relations on the deep level.
         deep_supervision: Also train the coarser levels on the masks.
         resolution: Where logits and masks meet: at the size of the ``image`` (published) or on the

@@ -6,13 +6,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-def convolution(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Sequential:
-    """Build a convolution with group norm and ReLU.
+def convolution(
+    inputs: int, outputs: int, kernel: int = 3, stride: int = 1, rate: int = 1
+) -> nn.Sequential:
+    """Build a convolution, dilated by ``rate``, with group norm and ReLU.
 
     Groups hold about eight channels, so that one image of one position can still be normalised.
     """
+    padding = rate * (kernel // 2)
     return nn.Sequential(
-        nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, bias=False),
+        nn.Conv2d(inputs, outputs, kernel, stride, padding, dilation=rate, bias=False),
         nn.GroupNorm(gcd(outputs, max(1, outputs // 8)), outputs),
         nn.ReLU(),
     )

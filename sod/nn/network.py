@@ -11,10 +11,11 @@ from sod.connectivity import full_precision
 from sod.nn.cascade import Cascade
 from sod.nn.heads import HeadConfig, build_head
 from sod.nn.layers import pad_to_multiple, resize
+from sod.nn.patch_decoder import PatchDecoder
 from sod.nn.pyramid import Pyramid
 
 Resolution = Literal["image", "grid"]
-Decoder = Literal["cascade", "linear"]
+Decoder = Literal["cascade", "patches", "linear"]
 
 SHARES = (1.0, 0.8, 0.6, 0.4)
 """Weight of the loss of each level under deep supervision, the finest first; then the last one."""
@@ -32,8 +33,9 @@ class CascadeNetwork(nn.Module):
         resolution: where logits and masks meet: at the size of the ``image`` (published), or on
             the ``grid`` of each level, which trains several times faster; a cube then links
             neighbours of the grid.
-        decoder: the ``cascade``, or none at all: a ``linear`` head on the pyramid's finest level,
-            without width, relations and deep supervision.
+        decoder: the ``cascade``; a small one on the ``patches``, the pyramid's finest level; or
+            none at all, a ``linear`` head on that level. The last two are without relations and
+            deep supervision.
     """
 
     def __init__(
@@ -54,7 +56,9 @@ class CascadeNetwork(nn.Module):
         self.cascade: nn.Module = nn.Identity()
         if decoder == "cascade":
             self.cascade = Cascade(pyramid.channels, width, relation)
-        self.head = build_head(config, width if decoder == "cascade" else pyramid.channels[0])
+        elif decoder == "patches":
+            self.cascade = PatchDecoder(pyramid.channels[0], width)
+        self.head = build_head(config, pyramid.channels[0] if decoder == "linear" else width)
         self.sides = nn.ModuleList(build_head(config, width) for _ in range(sides))
         self.resolution: Resolution = resolution
 

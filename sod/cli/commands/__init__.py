@@ -5,6 +5,7 @@ from sod.cli.commands.data import data
 from sod.cli.commands.discover import discover
 from sod.cli.commands.evaluate import evaluate, test
 from sod.cli.commands.fit import fit
+from sod.cli.commands.generations import generations
 from sod.cli.commands.predict import predict
 
-__all__ = ["benchmark", "data", "discover", "evaluate", "fit", "predict", "test"]
+__all__ = ["benchmark", "data", "discover", "evaluate", "fit", "generations", "predict", "test"]

@@ -1,8 +1,9 @@
 """`sod benchmark`: many methods on many datasets, one table."""
 
 from collections.abc import Sequence
+from typing import Any
 
-from sod.benchmark import parse_contenders, run_cell, summarise
+from sod.benchmark import Contender, Row, parse_contenders, run_cell, summarise
 from sod.cli.parser import SodParser, normalise
 from sod.cli.program import console, make_folder
 from sod.data.benchmarks import find_dataset
@@ -22,7 +23,23 @@ def benchmark(arguments: Sequence[str]) -> int:
         SodError: The command line is wrong, or an evaluation failed; what is done stays done.
     """
     options = _parser().parse_args(normalise(list(arguments), {"published"}))
-    contenders = parse_contenders(options["methods"])
+    compare(parse_contenders(options["methods"]), options)
+    return 0
+
+
+def compare(contenders: Sequence[Contender], options: Any) -> list[Row]:  # noqa: ANN401 - a Namespace
+    """Evaluate contenders on datasets, show and write what came of it.
+
+    Args:
+        contenders: The methods.
+        options: ``data.root``, ``data.test``, ``out``, ``protocol``, ``refine`` and ``published``.
+
+    Returns:
+        All rows.
+
+    Raises:
+        SodError: An option is wrong, or an evaluation failed; what is done stays done.
+    """
     root, protocol, refine = options["data.root"], options["protocol"], options["refine"]
     get_protocol(protocol)
     parse_refinements(refine)
@@ -41,7 +58,24 @@ def benchmark(arguments: Sequence[str]) -> int:
     rows = summarise(cells, samples, out, options["published"])
     console.print(rich_table(rows))
     console.print(f"Tables, curves and pictures in {out}", highlight=False, soft_wrap=True)
-    return 0
+    return rows
+
+
+def add_comparison(parser: SodParser, out: str) -> None:
+    """Add the options that :func:`compare` reads.
+
+    Args:
+        parser: Gets them.
+        out: Default folder for the results.
+    """
+    parser.add_argument("--data.root", type=str, default="datasets", help="the data root")
+    parser.add_argument("--data.test", type=str, required=True, help="datasets, comma-separated")
+    parser.add_argument("--out", type=str, default=out, help="folder for the results")
+    parser.add_argument("--protocol", type=str, default="mean-max", help="metric protocol")
+    parser.add_argument("--refine", type=str, default="none", help="refinements, a row each")
+    parser.add_argument(
+        "--published", type=bool, default=False, help="show published rows of the same protocol"
+    )
 
 
 def _parser() -> SodParser:
@@ -53,12 +87,5 @@ def _parser() -> SodParser:
         help="configs (CONFIG, or CONFIG+CONFIG where the later override), checkpoints or folders "
         "of maps, comma-separated; each may be labelled as NAME=...",
     )
-    parser.add_argument("--data.root", type=str, default="datasets", help="the data root")
-    parser.add_argument("--data.test", type=str, required=True, help="datasets, comma-separated")
-    parser.add_argument("--out", type=str, default="benchmark", help="folder for the results")
-    parser.add_argument("--protocol", type=str, default="mean-max", help="metric protocol")
-    parser.add_argument("--refine", type=str, default="none", help="refinements, a row each")
-    parser.add_argument(
-        "--published", type=bool, default=False, help="show published rows of the same protocol"
-    )
+    add_comparison(parser, "benchmark")
     return parser

@@ -2,20 +2,15 @@
 
 from pathlib import Path
 
-from pytorch_lightning.callbacks import Callback
-from pytorch_lightning.loggers import TensorBoardLogger
+import torch
 
 from sod.checkpoint import load_weights
 from sod.cli.program import Program, console, make_folder
 from sod.errors import SodError
-from sod.training import (
-    ImageGrids,
-    Provenance,
-    checkpoints,
-    early_stop,
-    effective_batch,
-    resumes,
-)
+from sod.generations.course import Course
+from sod.methods.generations import Generations
+from sod.processes import rank_and_count
+from sod.training import FitOptions, effective_batch, resumes, trainer_of
 
 
 def fit(
@@ -43,19 +38,14 @@ def fit(
         raise SodError(
             f"{name} is training-free, there is nothing to fit: use `evaluate` or `predict`."
         )
+    if isinstance(method, Generations):
+        return _generations(cli, method, out, ckpt, FitOptions(save_every, patience, grids_every))
     resumed = ckpt is not None and resumes(ckpt, data)
     if not resumed:
         load_weights(method, ckpt)
     folder = make_folder(out or _folder(name, ckpt if resumed else None))
-    scored = method.scores() and (data.val is not None or data.val_images > 0)
-    callbacks: list[Callback] = [Provenance(data.train), ImageGrids(grids_every)]
-    callbacks += checkpoints(folder, save_every, scored)
-    if patience is not None:
-        if not scored:
-            raise SodError("--patience: nothing is scored; validate on images (data.val_images)")
-        callbacks.append(early_stop(patience))
-    logger = TensorBoardLogger(folder, name="", version="tensorboard")
-    trainer = cli.build_trainer(callbacks, logger=logger, enable_checkpointing=True)
+    options = FitOptions(save_every, patience, grids_every)
+    trainer = trainer_of(method, data, folder, cli.build_trainer, options)
     if trainer.is_global_zero:
         cli.save_config(folder / "config.yaml")
         console.print(effective_batch(trainer, data), soft_wrap=True)
@@ -65,6 +55,26 @@ def fit(
     trainer.fit(method, data, ckpt_path=ckpt if resumed else None, weights_only=True)
     if trainer.is_global_zero:
         console.print(f"{trainer.global_step} steps; checkpoints and log in {folder}")
+    return 0
+
+
+def _generations(
+    cli: Program, method: Generations, out: str | None, ckpt: str | None, options: FitOptions
+) -> int:
+    """Train in stages; the same ``--out`` goes on with them."""
+    if ckpt is not None:
+        raise SodError(
+            "--ckpt: generations go on from their folder: give the same --out instead; a "
+            "checkpoint can be their first teacher (model.teachers)."
+        )
+    folder = make_folder(out or _folder(type(method).__name__, None))
+    seed = torch.initial_seed()
+    course = Course(method, cli.datamodule, folder, cli.build_trainer, options, seed)
+    if rank_and_count()[0] == 0:
+        cli.save_config(folder / "config.yaml")
+    last = course.run()
+    if rank_and_count()[0] == 0:
+        console.print(f"{method.generations} generations in {folder}; together in {last}")
     return 0
 
 

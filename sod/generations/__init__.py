@@ -1,0 +1,1 @@
+"""Student-teacher generations: label, select, learn, judge, and teach the next generation."""

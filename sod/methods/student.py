@@ -1,0 +1,115 @@
+"""Students that learn from scratch, as Croitoru et al. (ICCV 2017, IJCV 2019) describe them."""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from sod.connectivity import full_precision
+from sod.data.dataset import Batch
+from sod.errors import SodError, suggest
+from sod.learner import CosineOptimiser, LabelLearner
+from sod.nn.layers import resize
+from sod.nn.losses import binary_loss, weighted_mean
+from sod.nn.lowres import LowResNet
+from sod.nn.unet import UNet
+from sod.teacher import LabelsConfig
+
+Kind = Literal["lowres", "unet", "dilated", "dense"]
+Loss = Literal["squares", "entropy"]
+
+
+@dataclass(frozen=True)
+class StudentNetwork:
+    """The network of a student.
+
+    Args:
+        kind: ``lowres`` (colours, gradients and hue to a mask of 32 pixels), ``unet``, ``dilated``
+            (a U-Net whose centre is dilated) or ``dense`` (a U-Net of dense blocks).
+        width: Channels of the first level, a multiple of four; published: 256 for ``lowres``, 32
+            for the others. Narrow ones are for small machines.
+        size: Side in pixels of the square that an image is brought to; ``lowres`` always reads 128.
+    """
+
+    kind: Kind = "unet"
+    width: int = 32
+    size: int = 256
+
+    def __post_init__(self) -> None:
+        """Refuse values that mean nothing, naming the field."""
+        known = get_args(Kind)
+        if self.kind not in known:
+            raise SodError(f"network.kind: unknown '{self.kind}'.{suggest(self.kind, known)}")
+        if self.width < 4 or self.width % 4:
+            raise SodError(f"network.width: {self.width} is not a multiple of four")
+        if self.size < 32:
+            raise SodError(f"network.size: {self.size} is not at least 32")
+
+
+NETWORK, LABELS, OPTIMISER = StudentNetwork(), LabelsConfig(), CosineOptimiser()
+
+
+class Student(LabelLearner):
+    """A small network without any pretrained part, trained on soft pseudo-masks.
+
+    Args:
+        network: The network.
+        loss_kind: ``squares`` of the differences of soft masks (published) or their cross
+            ``entropy``.
+        flip: Average the logits with those of the mirror image.
+        labels: What it learns from; a store or a teacher has to be named.
+        optimiser: Optimiser and schedule; published is Adam at a rate of 0.001.
+    """
+
+    def __init__(
+        self,
+        network: StudentNetwork = NETWORK,
+        loss_kind: Loss = "squares",
+        flip: bool = False,
+        labels: LabelsConfig = LABELS,
+        optimiser: CosineOptimiser = OPTIMISER,
+    ) -> None:
+        super().__init__(labels, optimiser)
+        self.save_hyperparameters()
+        self.size, self.loss_kind, self.flip = network.size, loss_kind, flip
+        self.network = build_network(network)
+
+    def saliency(self, images: Tensor) -> Tensor:
+        """Return the sigmoid of the logits, brought to the images' size."""
+        size = (images.shape[-2], images.shape[-1])
+        logits = self._logits(images)
+        if self.flip:
+            logits = (logits + self._logits(images.flip(-1)).flip(-1)) / 2
+        return resize(full_precision(logits), size).sigmoid()
+
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        """Return the loss on soft masks, at the size of the network's output."""
+        targets = self.targets(batch)
+        logits = self._logits(batch["images"])
+        size = (logits.shape[-2], logits.shape[-1])
+        pixels, images = self.trust(batch, targets)
+        soft = F.interpolate(targets, size, mode="area")
+        trusted = None if pixels is None else F.interpolate(pixels, size, mode="area")
+        saliency = full_precision(logits).sigmoid()
+        if self.loss_kind == "entropy":
+            loss = binary_loss(logits, soft, trusted, images)
+        else:
+            loss = weighted_mean((saliency - soft).square(), trusted, images)
+        self.shown = {"image": batch["images"], "target": soft, "prediction": saliency.detach()}
+        return {"loss": loss, self.loss_kind: loss}
+
+    def _logits(self, images: Tensor) -> Tensor:
+        square = (self.size, self.size)
+        if images.shape[-2:] != square:
+            images = F.interpolate(images, square, mode="bilinear", antialias=True)
+        logits: Tensor = self.network(images)
+        return logits
+
+
+def build_network(config: StudentNetwork) -> nn.Module:
+    """Build a network, images ``[B, 3, H, W]`` in [0, 1] to logits ``[B, 1, h, w]``."""
+    if config.kind == "lowres":
+        return LowResNet(config.width)
+    centre: Literal["plain", "dilated"] = "dilated" if config.kind == "dilated" else "plain"
+    return UNet(config.width, centre, dense=config.kind == "dense")
