@@ -13,11 +13,12 @@ from sod.data.samples import Sample
 from sod.data.synthetic import write_scenes
 from sod.errors import SodError
 from sod.methods.centre_box import CentreBox
-from sod.methods.connnet import ConnNet, LabelsConfig, NetworkConfig
+from sod.methods.connnet import ConnNet, LabelsConfig
 from sod.monitors import label_free
 from sod.nn.backbone import BackboneConfig
 from sod.nn.heads import HeadConfig
 from sod.nn.inference import InferenceConfig
+from sod.nn.network import NetworkConfig
 from sod.nn.pyramid import StandardisedBackbone, build_pyramid
 
 FREE = BackboneConfig("descriptor", None)

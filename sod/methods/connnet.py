@@ -28,8 +28,8 @@ from sod.nn.frozen import leave_out, put_back
 from sod.nn.heads import ConnectivityHead, HeadConfig
 from sod.nn.inference import InferenceConfig, image_logits
 from sod.nn.layers import resize
-from sod.nn.network import CascadeNetwork, Decoder, Resolution
-from sod.nn.pyramid import CnnPyramid, build_pyramid, frozen_part
+from sod.nn.network import NetworkConfig, build_network
+from sod.nn.pyramid import CnnPyramid, frozen_part
 from sod.pseudo import LabelStore, select
 from sod.refine.instances import Instances, instances, resize_instances
 from sod.resize import saliency_size
@@ -37,29 +37,6 @@ from sod.teacher import LabelsConfig, build_teacher, complete_store, fill_store
 
 BACKBONE = BackboneConfig(more=["token.4", "token.6", "token.8", "token.10"])
 HEAD = HeadConfig()
-
-
-@dataclass(frozen=True)
-class NetworkConfig:
-    """The network between backbone and head.
-
-    Args:
-        decoder: ``cascade`` (coarse to fine, published in kind) or a ``linear`` head on the
-            features of the patches.
-        width: Channels of the cascade, a multiple of four.
-        relation: Long-range relations on the deep level.
-        deep_supervision: Also train the coarser levels on the masks.
-        resolution: Where logits and masks meet: at the size of the ``image`` (published) or on the
-            ``grid`` of the finest level, which is several times faster.
-        standardise: Standardise the channels of a transformer's features.
-    """
-
-    decoder: Decoder = "cascade"
-    width: int = 32
-    relation: bool = True
-    deep_supervision: bool = False
-    resolution: Resolution = "grid"
-    standardise: bool = True
 
 
 @dataclass(frozen=True)
@@ -109,22 +86,7 @@ class ConnNet(Method):
         self.save_hyperparameters()
         self.config, self.labels, self.optimiser = backbone, labels, optimiser
         self.inference, self.store_backbone = inference, store_backbone
-        pyramid = build_pyramid(
-            backbone,
-            network.width,
-            freeze_norm=freeze_norm,
-            standardise=network.standardise,
-            stem=network.decoder == "cascade",
-        )
-        self.network = CascadeNetwork(
-            pyramid,
-            head,
-            network.width,
-            network.relation,
-            network.deep_supervision,
-            network.resolution,
-            network.decoder,
-        )
+        self.network = build_network(backbone, network, head, freeze_norm)
         self.weights: dict[str, float] = {}
         self.shown: dict[str, Tensor] = {}
 
