@@ -118,3 +118,21 @@ def test_two_processes_label_together_and_train_as_one(scenes: Path, tmp_path: P
     together = read_checkpoint(two / "last.ckpt")["state_dict"]
     for name, value in read_checkpoint(one / "last.ckpt")["state_dict"].items():
         torch.testing.assert_close(together[name], value, atol=1e-4, rtol=1e-4)
+
+
+def test_two_processes_fill_a_store_and_go_on_where_it_broke_off(
+    scenes: Path, tmp_path: Path
+) -> None:
+    store = tmp_path / "store" / "pseudo"
+    words = ["predict", "--config", str(CONFIGS / "centre_box.yaml"), "--data.num_workers=0"]
+    words += [f"--source={scenes / 'images'}", f"--pseudo={store}", "--trainer.accelerator=cpu"]
+    assert main(words) == 0
+    whole = labels(store.parent)
+    kept = {path.name: path.stat().st_mtime_ns for path in store.glob("*.png")}
+    broken = [whole[0]["name"], whole[3]["name"], whole[4]["name"]]
+    for name in broken:
+        (store / f"{name}.png").unlink()
+    assert run([*words, "--trainer.devices=2", "--trainer.strategy=ddp"]) == 0
+    assert labels(store.parent) == whole
+    for path in store.glob("*.png"):
+        assert (path.stat().st_mtime_ns == kept[path.name]) == (path.stem not in broken)
