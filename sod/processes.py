@@ -16,3 +16,10 @@ def mean_over_processes(values: Tensor) -> Tensor:
     """Return the mean of every process's values."""
     one = torch.ones(1, device=values.device, dtype=values.dtype)
     return sum_over_processes(values) / sum_over_processes(one)
+
+
+def place() -> tuple[int, int]:
+    """Return the number of this process and how many there are."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        return torch.distributed.get_rank(), torch.distributed.get_world_size()
+    return 0, 1

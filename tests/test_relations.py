@@ -8,6 +8,7 @@ from sod.errors import SodError
 from sod.nn.backbone import BackboneConfig
 from sod.nn.cascade import Cascade, RelationBlock, RelationLayer
 from sod.nn.heads import HeadConfig
+from sod.nn.layers import ChannelDropout
 from sod.nn.network import CascadeNetwork, NetworkConfig, build_network, to_grid
 from sod.nn.pyramid import build_pyramid
 
@@ -85,6 +86,28 @@ def test_dropout_leaves_out_channels_of_the_deep_level_in_training_only() -> Non
     assert not torch.equal(cascade(features)[1], cascade(features)[1])
     cascade.eval()
     assert torch.equal(cascade(features)[0], cascade(features)[0])
+
+
+def test_channels_are_left_out_whole_and_the_rest_makes_up_for_them() -> None:
+    torch.manual_seed(0)
+    left = ChannelDropout(0.25)(torch.ones(50, 40, 2, 3))
+    assert left.unique().tolist() == pytest.approx([0, 4 / 3])
+    assert torch.equal(left, left[..., :1, :1].expand_as(left))
+    assert left.mean().item() == pytest.approx(1, abs=0.05)
+
+
+def test_what_is_left_out_does_not_depend_on_interruptions_or_processes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    dropout, features = ChannelDropout(0.5), torch.ones(4, 30, 1, 1)
+    dropout(features)
+    state = {name: value.clone() for name, value in dropout.state_dict().items()}
+    expected = dropout(features)
+    for rank in range(2):
+        resumed = ChannelDropout(0.5)
+        resumed.load_state_dict(state)
+        monkeypatch.setattr("sod.nn.layers.place", lambda rank=rank: (rank, 2))
+        assert torch.equal(resumed(features[rank::2]), expected[rank::2])
 
 
 def test_merged_features_are_one_level() -> None:

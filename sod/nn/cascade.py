@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sod.errors import SodError
-from sod.nn.layers import convolution, resize
+from sod.nn.layers import ChannelDropout, convolution, resize
 
 
 class RelationBlock(nn.Module):
@@ -102,7 +102,7 @@ class Cascade(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
-        self.dropout = nn.Dropout2d(dropout)
+        self.dropout = ChannelDropout(dropout)
         self.laterals = nn.ModuleList(convolution(count, width, kernel=1) for count in channels)
         self.relation = RelationBlock(width) if relation else nn.Identity()
         self.layers = nn.Sequential(*(RelationLayer(width) for _ in range(layers)))
