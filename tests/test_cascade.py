@@ -14,7 +14,7 @@ from sod.nn.cascade import Cascade
 from sod.nn.connectivity_losses import ConnectivityWeights
 from sod.nn.heads import BinaryHead, ConnectivityHead, Head, HeadConfig, build_head
 from sod.nn.layers import pad_to_multiple
-from sod.nn.network import SHARES, CascadeNetwork, NetworkConfig, Resolution, to_grid
+from sod.nn.network import SHARES, CascadeNetwork, NetworkConfig, Resolution, build_network, to_grid
 from sod.nn.pyramid import Pyramid, TokenPyramid, build_pyramid
 
 Kind = Literal["connectivity", "binary"]
@@ -157,10 +157,16 @@ def test_padding_never_shows() -> None:
 
 
 @pytest.mark.parametrize("kind", ["connectivity", "binary"])
-def test_bfloat16_training_is_finite(kind: Kind) -> None:
-    network = small_network(CNN, kind, deep_supervision=True)
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("backbone", [CNN, TOKENS], ids=lambda config: config.name)
+def test_training_in_half_precision_is_finite(
+    kind: Kind, dtype: torch.dtype, backbone: BackboneConfig
+) -> None:
+    torch.manual_seed(0)
+    config = NetworkConfig(width=16, layers=1, deep_supervision=True, resolution="image")
+    network = build_network(backbone, config, HeadConfig(kind))
     image, mask = disc(64, 48)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
+    with torch.autocast("cpu", dtype=dtype):
         losses = network.losses(network(image), mask)
     losses["loss"].backward()
     assert losses["loss"].dtype == torch.float32
