@@ -52,7 +52,7 @@ def measure(out: Path, test: Path, *arguments: str) -> list[dict[str, float | st
     results = out / "metrics.json"
     if not results.is_file():
         refine = ["--refine=none,bilateral", NO_WORKERS]
-        sod("evaluate", f"--data.test={test}", f"--out={out}", *refine, *arguments)
+        sod("evaluate", *arguments, f"--data.test={test}", f"--out={out}", *refine)
     rows: list[dict[str, float | str]] = json.loads(results.read_text(encoding="utf-8"))
     return rows
 
