@@ -2,8 +2,8 @@
 
     OMP_NUM_THREADS=1 python benchmarks/connnet.py --shared ../shared --out out/connnet
 
-Both heads with three seeds, the teacher, and the ceiling (the same network with the real masks of
-0001-0400). What is finished is not run again. Half an hour on one CPU core at the most.
+The teacher; both heads with three seeds; trust in pixels and images; and the ceilings, both heads
+with the real masks of 0001-0400. What is finished is not run again.
 """
 
 import argparse
@@ -18,6 +18,11 @@ TEACHER = [
     "--model.backbone.pos_embed=dino",
 ]
 STUDENT = ["--config=configs/connnet.yaml", "--config=benchmarks/connnet_standin.yaml"]
+CEILING = [
+    "--config=configs/connnet_supervised.yaml",
+    "--config=benchmarks/connnet_supervised_standin.yaml",
+]
+HEADS = ("connectivity", "binary")
 NO_WORKERS = "--data.num_workers=0"
 
 
@@ -47,19 +52,32 @@ def measure(out: Path, test: Path, *arguments: str) -> list[dict[str, float | st
     results = out / "metrics.json"
     if not results.is_file():
         refine = ["--refine=none,bilateral", NO_WORKERS]
-        sod("evaluate", f"--data.test={test}", f"--out={out}", *refine, *arguments)
+        sod("evaluate", *arguments, f"--data.test={test}", f"--out={out}", *refine)
     rows: list[dict[str, float | str]] = json.loads(results.read_text(encoding="utf-8"))
     return rows
 
 
 def student(
-    name: str, out: Path, train: Path, test: Path, *options: str
+    out: Path, train: Path, test: Path, configs: list[str], *options: str
 ) -> list[dict[str, float | str]]:
     """Train and measure one student."""
-    run = out / name
-    if not (run / "eval" / "metrics.json").is_file():
-        sod("fit", *STUDENT, f"--data.train={train}", f"--out={run}", NO_WORKERS, *options)
-    return measure(run / "eval", test, *STUDENT, f"--ckpt={run / 'last.ckpt'}", *options)
+    if not (out / "eval" / "metrics.json").is_file():
+        sod("fit", *configs, f"--data.train={train}", f"--out={out}", NO_WORKERS, *options)
+    return measure(out / "eval", test, *configs, f"--ckpt={out / 'last.ckpt'}", *options)
+
+
+def students(store: Path) -> dict[str, list[str]]:
+    """Return the options of each label-free student."""
+    labels = f"--model.labels.store={store}"
+    found = {}
+    for head in HEADS:
+        for seed in range(3):
+            seeds = [f"--seed_everything={seed}", f"--data.seed={seed}"]
+            found[f"{head} head, seed {seed}"] = [labels, f"--model.head.kind={head}", *seeds]
+    for part in ("pixels", "images"):
+        name = f"connectivity head, seed 0, trust_{part}"
+        found[name] = [labels, f"--model.labels.trust_{part}=true", "--data.seed=0"]
+    return found
 
 
 def main() -> None:
@@ -67,9 +85,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--shared", type=Path, default=Path("../shared"))
     parser.add_argument("--out", type=Path, default=Path("out/connnet"))
-    options = parser.parse_args()
-    out: Path = options.out
-    train, test = split(options.shared, out)
+    arguments = parser.parse_args()
+    out: Path = arguments.out
+    train, test = split(arguments.shared, out)
     store = out / "store"
     sod(
         "predict",
@@ -80,20 +98,13 @@ def main() -> None:
         NO_WORKERS,
     )
     found = {"TokenCut, the teacher": measure(out / "teacher", test, *TEACHER)}
-    for head in ("connectivity", "binary"):
-        for seed in range(3):
-            found[f"{head} head, seed {seed}"] = student(
-                f"{head}_{seed}",
-                out,
-                train,
-                test,
-                f"--seed_everything={seed}",
-                f"--data.seed={seed}",
-                f"--model.head.kind={head}",
-                f"--model.labels.store={store}",
-            )
-    real = ["--seed_everything=0", "--model.labels.kind=masks", "--data.supervised=true"]
-    found["connectivity head, real masks (ceiling)"] = student("ceiling", out, train, test, *real)
+    for name, options in students(store).items():
+        folder = out / name.replace(", ", "_").replace(" ", "_")
+        found[name] = student(folder, train, test, STUDENT, *options)
+    for head in HEADS:
+        kind = f"--model.head.kind={head}"
+        name = f"{head} head, real masks (ceiling)"
+        found[name] = student(out / f"ceiling_{head}", train, test, CEILING, kind)
     (out / "table.md").write_text(table(found), encoding="utf-8")
 
 

@@ -10,11 +10,11 @@ from torch import Tensor
 from sod.connectivity import cube_from_masks, saliency_from_logits
 from sod.errors import SodError
 from sod.nn.backbone import BackboneConfig, build_backbone
-from sod.nn.cascade import Cascade, RelationBlock
+from sod.nn.cascade import Cascade
 from sod.nn.connectivity_losses import ConnectivityWeights
 from sod.nn.heads import BinaryHead, ConnectivityHead, Head, HeadConfig, build_head
 from sod.nn.layers import pad_to_multiple
-from sod.nn.network import SHARES, CascadeNetwork, Resolution, to_grid
+from sod.nn.network import SHARES, CascadeNetwork, NetworkConfig, Resolution, build_network, to_grid
 from sod.nn.pyramid import Pyramid, TokenPyramid, build_pyramid
 
 Kind = Literal["connectivity", "binary"]
@@ -34,7 +34,8 @@ def small_network(
 ) -> CascadeNetwork:
     torch.manual_seed(0)
     pyramid = build_pyramid(backbone, width=16)
-    return CascadeNetwork(pyramid, HeadConfig(kind), 16, True, deep_supervision, resolution)
+    config = NetworkConfig(width=16, deep_supervision=deep_supervision, resolution=resolution)
+    return CascadeNetwork(pyramid, HeadConfig(kind), config)
 
 
 def disc(height: int, width: int) -> tuple[Tensor, Tensor]:
@@ -43,43 +44,6 @@ def disc(height: int, width: int) -> tuple[Tensor, Tensor]:
     mask = (rows - 0.4 * height).square() + (columns - 0.6 * width).square() < radius**2
     image = torch.where(mask, torch.tensor(0.9), torch.tensor(0.2)).expand(1, 3, -1, -1)
     return image.contiguous(), mask[None, None]
-
-
-def test_an_untrained_relation_block_passes_features_on() -> None:
-    features = torch.randn(2, 8, 5, 3)
-    assert torch.equal(RelationBlock(8)(features), features)
-
-
-def test_the_relation_block_is_attention_over_all_positions() -> None:
-    torch.manual_seed(0)
-    block = RelationBlock(8, heads=2)
-    torch.nn.init.normal_(block.output.weight)
-    features = torch.randn(1, 8, 3, 4)
-    normed = (features - features.mean()) / (features.var(unbiased=False) + 1e-5).sqrt()
-    queries = block.queries(normed).flatten(2)[0]
-    keys, values = block.keys_values(normed).flatten(2)[0].split(8)
-    heads = []
-    for head in (slice(0, 4), slice(4, 8)):
-        weights = (queries[head].T @ keys[head] / 2).softmax(dim=1)
-        heads.append(values[head] @ weights.T)
-    expected = features + block.output(torch.cat(heads).view(1, 8, 3, 4))
-    torch.testing.assert_close(block(features), expected, rtol=1e-5, atol=1e-5)
-
-
-def test_many_positions_are_averaged_before_they_are_looked_at() -> None:
-    torch.manual_seed(0)
-    block = RelationBlock(8, places=6)
-    torch.nn.init.normal_(block.output.weight)
-    coarse = torch.randn(1, 8, 2, 3)
-    fine = F.interpolate(coarse, scale_factor=2, mode="nearest")
-    # Squares of one value: their mean is that value, and the attention that of the coarse map.
-    expected = F.interpolate(block(coarse), scale_factor=2, mode="nearest")
-    torch.testing.assert_close(block(fine), expected, rtol=1e-5, atol=1e-5)
-
-
-def test_relation_heads_have_to_divide_the_width() -> None:
-    with pytest.raises(SodError, match="width: 10 is not a multiple of the 4 relation heads"):
-        RelationBlock(10)
 
 
 def test_context_flows_from_coarse_to_fine_only() -> None:
@@ -139,9 +103,8 @@ def test_a_large_image(resolution: Resolution) -> None:
 @pytest.mark.parametrize("resolution", ["image", "grid"])
 def test_a_disc_is_learned_with_either_head(kind: Kind, resolution: Resolution) -> None:
     torch.manual_seed(0)
-    network = CascadeNetwork(
-        build_pyramid(FREE, width=16), HeadConfig(kind, "max"), 16, resolution=resolution
-    )
+    config = NetworkConfig(width=16, resolution=resolution)
+    network = CascadeNetwork(build_pyramid(FREE, width=16), HeadConfig(kind, "max"), config)
     image, mask = disc(50, 66)
     optimiser = torch.optim.Adam([p for p in network.parameters() if p.requires_grad], lr=0.01)
     for _ in range(40):
@@ -194,10 +157,16 @@ def test_padding_never_shows() -> None:
 
 
 @pytest.mark.parametrize("kind", ["connectivity", "binary"])
-def test_bfloat16_training_is_finite(kind: Kind) -> None:
-    network = small_network(CNN, kind, deep_supervision=True)
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("backbone", [CNN, TOKENS], ids=lambda config: config.name)
+def test_training_in_half_precision_is_finite(
+    kind: Kind, dtype: torch.dtype, backbone: BackboneConfig
+) -> None:
+    torch.manual_seed(0)
+    config = NetworkConfig(width=16, layers=1, deep_supervision=True, resolution="image")
+    network = build_network(backbone, config, HeadConfig(kind))
     image, mask = disc(64, 48)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
+    with torch.autocast("cpu", dtype=dtype):
         losses = network.losses(network(image), mask)
     losses["loss"].backward()
     assert losses["loss"].dtype == torch.float32
@@ -340,6 +309,6 @@ def test_a_pyramid_of_ones_own_plugs_in() -> None:
         def forward(self, images: Tensor) -> list[Tensor]:
             return [F.avg_pool2d(images, stride) for stride in self.strides]
 
-    network = CascadeNetwork(Means((3, 3), (5, 15)), width=8)
+    network = CascadeNetwork(Means((3, 3), (5, 15)), config=NetworkConfig(width=8))
     assert network.pyramid.multiple == 15
     assert network.saliency(torch.rand(1, 3, 31, 44)).shape == (1, 1, 31, 44)

@@ -8,19 +8,18 @@ from PIL import Image
 
 from sod.cli import main
 from sod.cli.app import COMMANDS, assemble
-from sod.connectivity import cube_from_labels
 from sod.data.dataset import Batch
 from sod.data.samples import Sample
 from sod.data.synthetic import write_scenes
 from sod.errors import SodError
 from sod.methods.centre_box import CentreBox
-from sod.methods.connnet import ConnNet, LabelsConfig, NetworkConfig
+from sod.methods.connnet import ConnNet, LabelsConfig
 from sod.monitors import label_free
 from sod.nn.backbone import BackboneConfig
 from sod.nn.heads import HeadConfig
 from sod.nn.inference import InferenceConfig
+from sod.nn.network import NetworkConfig
 from sod.nn.pyramid import StandardisedBackbone, build_pyramid
-from sod.refine.instances import instances, resize_instances
 
 FREE = BackboneConfig("descriptor", None)
 ROOT = Path(__file__).parents[1]
@@ -173,21 +172,6 @@ def test_mistakes_are_named(
     source = [f"--source={scenes / 'images'}", f"--out={out}", "--output=instances"]
     assert main(["predict", *teacher, *source]) == 2
     assert "CentreBox does not tell objects apart" in capsys.readouterr().err
-
-
-def test_instances_keep_their_place_at_another_size() -> None:
-
-    labels = torch.zeros(1, 1, 6, 6, dtype=torch.int64)
-    labels[..., 0:2, 0:2], labels[..., 3:6, 3:6] = 1, 2
-    cube = cube_from_labels(labels)[0]
-    found = resize_instances(instances(cube), (12, 18))
-    assert found.boxes.tolist() == [[9, 6, 18, 12], [0, 0, 6, 4]]
-    assert found.areas.tolist() == [54, 24]
-    assert found.labels.shape == (12, 18)
-    assert found.labels[8, 12] == 1
-    tiny = resize_instances(instances(cube), (1, 1))
-    assert tiny.boxes.tolist() == [[0, 0, 1, 1]]
-    assert len(tiny.scores) == len(tiny.areas) == 1
 
 
 def test_connected_pixels_are_one_instance() -> None:

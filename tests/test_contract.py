@@ -54,6 +54,16 @@ def test_saliency_is_finite_in_range_and_as_large_as_the_image(
     torch.testing.assert_close(saliency[1:], alone, atol=1e-5, rtol=0)
 
 
+def test_a_large_image(method: Method) -> None:
+    images = torch.rand(1, 3, 1024, 768, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        saliency = method.saliency(images)
+    assert saliency.shape == (1, 1, 1024, 768)
+    assert torch.isfinite(saliency).all()
+    assert saliency.min() >= 0
+    assert saliency.max() <= 1
+
+
 def test_constant_images_give_a_defined_map(method: Method) -> None:
     for value in (0.0, 0.5, 1.0):
         with torch.inference_mode():

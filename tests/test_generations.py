@@ -17,15 +17,15 @@ from sod.data.synthetic import write_scenes
 from sod.generations.judging import Thumbnails, evalseg_scores, train_evalseg
 from sod.nn.evalseg import EvalSegConfig
 
+NETWORK = {"width": 4, "relation": False, "layers": 1, "dropout": 0.3, "merge": True, "finest": 8}
 STUDENTS = [
-    {"name": "patches", "arguments": {"network": {"decoder": "patches", "width": 4}}},
+    {"name": "patches", "arguments": {"network": NETWORK, "head": {"kind": "binary"}}},
     {
         "name": "unet",
         "method": "Student",
         "arguments": {"network": {"kind": "unet", "width": 4, "size": 32}},
     },
 ]
-BINARY = {"kind": "binary"}
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,6 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def arguments(scenes: Path, out: Path, *more: str) -> list[str]:
-    STUDENTS[0]["arguments"]["head"] = BINARY  # type: ignore[index]
     return [
         *("fit", "--model=Generations", "--data.train", str(scenes), "--out", str(out)),
         *("--model.backbone.name=descriptor", "--model.backbone.weights=null"),

@@ -10,7 +10,6 @@ from sod.errors import SodError
 from sod.methods.student import Student, StudentNetwork, build_network
 from sod.nn.evalseg import EvalSegConfig, EvalSegNet, hue_saturation_value
 from sod.nn.lowres import LowResNet, gradients
-from sod.nn.patch_decoder import ChannelDropout, PatchDecoder
 from sod.nn.unet import UNet
 from sod.teacher import LabelsConfig
 
@@ -117,29 +116,3 @@ def test_lowres_reads_128_and_writes_32_pixels() -> None:
     assert EvalSegNet(EvalSegConfig(4, 16))(
         torch.rand(3, 3, 9, 5), torch.rand(3, 1, 9, 5)
     ).shape == (3,)
-
-
-def test_dropped_channels_follow_from_the_steps_counted() -> None:
-    maps = torch.ones(3, 200, 2, 2)
-    first, second = ChannelDropout(0.3), ChannelDropout(0.3)
-    seen = [first(maps) for _ in range(3)]
-    assert torch.equal(seen[0], second(maps))
-    assert not torch.equal(seen[0], seen[1])
-    assert all(torch.equal(image, seen[0][0]) for image in seen[0])
-    assert seen[0].unique().tolist() == pytest.approx([0, 1 / 0.7])
-    assert (seen[0] == 0).float().mean() == pytest.approx(0.3, abs=0.1)
-    second.load_state_dict(first.state_dict())
-    assert torch.equal(first(maps), second(maps))
-    assert torch.equal(first.eval()(maps), maps)
-
-
-def test_a_patch_decoder_sees_its_neighbours() -> None:
-    torch.manual_seed(0)
-    decoder = PatchDecoder(6, 8).eval()
-    maps = torch.rand(1, 6, 5, 7)
-    changed = maps.clone()
-    changed[..., 2, 3] += 1
-    difference = (decoder([maps])[0] - decoder([changed])[0]).abs().sum(1)[0]
-    moved = torch.zeros(5, 7, dtype=torch.bool)
-    moved[1:4, 2:5] = True
-    assert torch.equal(difference > 0, moved)

@@ -4,7 +4,7 @@ The published network learns from masks. Here it also learns from pseudo-masks o
 it doubts image by image and pixel by pixel.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -21,37 +21,14 @@ from sod.nn.frozen import leave_out, put_back
 from sod.nn.heads import ConnectivityHead, HeadConfig
 from sod.nn.inference import InferenceConfig, image_logits
 from sod.nn.layers import resize
-from sod.nn.network import CascadeNetwork, Decoder, Resolution
-from sod.nn.pyramid import CnnPyramid, build_pyramid, frozen_part
+from sod.nn.network import NetworkConfig, build_network
+from sod.nn.pyramid import CnnPyramid, frozen_part
 from sod.refine.instances import Instances, instances, resize_instances
 from sod.resize import saliency_size
 from sod.teacher import LabelsConfig
 
 BACKBONE = BackboneConfig(more=["token.4", "token.6", "token.8", "token.10"])
 HEAD = HeadConfig()
-
-
-@dataclass(frozen=True)
-class NetworkConfig:
-    """The network between backbone and head.
-
-    Args:
-        decoder: ``cascade`` (coarse to fine, published in kind), a few convolutions on the features
-            of the ``patches``, or a ``linear`` head on them.
-        width: Channels of the decoder, a multiple of four.
-        relation: Long-range relations on the deep level.
-        deep_supervision: Also train the coarser levels on the masks.
-        resolution: Where logits and masks meet: at the size of the ``image`` (published) or on the
-            ``grid`` of the finest level, which is several times faster.
-        standardise: Standardise the channels of a transformer's features.
-    """
-
-    decoder: Decoder = "cascade"
-    width: int = 32
-    relation: bool = True
-    deep_supervision: bool = False
-    resolution: Resolution = "grid"
-    standardise: bool = True
 
 
 NETWORK, LABELS, OPTIMISER = NetworkConfig(), LabelsConfig(), CosineOptimiser()
@@ -87,22 +64,7 @@ class ConnNet(LabelLearner):
         super().__init__(labels, optimiser)
         self.save_hyperparameters()
         self.config, self.inference, self.store_backbone = backbone, inference, store_backbone
-        pyramid = build_pyramid(
-            backbone,
-            network.width,
-            freeze_norm=freeze_norm,
-            standardise=network.standardise,
-            stem=network.decoder == "cascade",
-        )
-        self.network = CascadeNetwork(
-            pyramid,
-            head,
-            network.width,
-            network.relation,
-            network.deep_supervision,
-            network.resolution,
-            network.decoder,
-        )
+        self.network = build_network(backbone, network, head, freeze_norm)
 
     def saliency(self, images: Tensor) -> Tensor:
         """Return the aggregated votes, or the sigmoid of a binary head, at the images' size."""

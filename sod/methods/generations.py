@@ -48,7 +48,7 @@ class StudentConfig:
 
 
 BACKBONE = BackboneConfig(more=["token.4", "token.6", "token.8", "token.10"])
-PATCHES = {"decoder": "patches", "width": 64}
+PATCHES = {"width": 64, "relation": False, "layers": 1, "dropout": 0.3, "merge": True, "finest": 16}
 STUDENTS = [
     StudentConfig("binary", "ConnNet", {"network": PATCHES, "head": {"kind": "binary"}}),
     StudentConfig("connectivity", "ConnNet", {"network": PATCHES, "head": {"aggregation": "max"}}),

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sod.errors import SodError
-from sod.nn.layers import convolution, resize
+from sod.nn.layers import ChannelDropout, convolution, resize
 
 
 class RelationBlock(nn.Module):
@@ -56,6 +56,32 @@ class RelationBlock(nn.Module):
         return heads.transpose(-1, -2).contiguous()
 
 
+class RelationLayer(nn.Module):
+    """Near and far relations of each position, then a small network on each position.
+
+    A transformer layer whose sense of place is a convolution, so that any size will do.
+
+    Args:
+        channels: of the features; a multiple of four.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.near = nn.Conv2d(channels, channels, 3, padding=1, groups=channels)
+        self.far = RelationBlock(channels)
+        self.norm = nn.GroupNorm(1, channels)
+        self.widen = nn.Conv2d(channels, 2 * channels, kernel_size=1)
+        self.narrow = nn.Conv2d(2 * channels, channels, kernel_size=1)
+        for parameter in self.narrow.parameters():
+            nn.init.zeros_(parameter)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return features of the same shape ``[B, C, H, W]``."""
+        features = self.far(features + self.near(features))
+        added: Tensor = self.narrow(F.gelu(self.widen(self.norm(features))))
+        return features + added
+
+
 class Cascade(nn.Module):
     """Decode a pyramid: each level refines what the coarser one says, at its own resolution.
 
@@ -63,12 +89,23 @@ class Cascade(nn.Module):
         channels: of each level, the finest first.
         width: channels of the decoder.
         relation: whether the deepest level has a relation block.
+        layers: relation layers behind it.
+        dropout: share of the channels of the deepest level that training leaves out.
     """
 
-    def __init__(self, channels: Sequence[int], width: int = 32, relation: bool = True) -> None:
+    def __init__(
+        self,
+        channels: Sequence[int],
+        width: int = 32,
+        relation: bool = True,
+        layers: int = 0,
+        dropout: float = 0.0,
+    ) -> None:
         super().__init__()
+        self.dropout = ChannelDropout(dropout)
         self.laterals = nn.ModuleList(convolution(count, width, kernel=1) for count in channels)
         self.relation = RelationBlock(width) if relation else nn.Identity()
+        self.layers = nn.Sequential(*(RelationLayer(width) for _ in range(layers)))
         self.fusions = nn.ModuleList(convolution(2 * width, width) for _ in channels[1:])
 
     def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
@@ -80,8 +117,9 @@ class Cascade(nn.Module):
         Returns:
             ``[B, width, H_i, W_i]`` of each level, the finest first.
         """
+        features = [*features[:-1], self.dropout(features[-1])]
         levels = [lateral(maps) for lateral, maps in zip(self.laterals, features, strict=True)]
-        decoded = [self.relation(levels[-1])]
+        decoded = [self.layers(self.relation(levels[-1]))]
         for fusion, level in zip(reversed(self.fusions), reversed(levels[:-1]), strict=True):
             context = resize(decoded[0], (level.shape[-2], level.shape[-1]))
             decoded.insert(0, context + fusion(torch.cat([level, context], dim=1)))

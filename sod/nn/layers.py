@@ -2,8 +2,11 @@
 
 from math import gcd
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from sod.processes import rank_and_count
 
 
 def convolution(
@@ -19,6 +22,36 @@ def convolution(
         nn.GroupNorm(gcd(outputs, max(1, outputs // 8)), outputs),
         nn.ReLU(),
     )
+
+
+class ChannelDropout(nn.Module):
+    """Leave channels out in training, alike after a resumption and for any number of processes.
+
+    What is left out follows from a seed and the number of training batches, both of which are
+    stored, and from the place of each sample in the batch of all processes together.
+
+    Args:
+        share: of the channels, in [0, 1); the rest is scaled up to make up for them.
+    """
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.share = share
+        self.seed: Tensor
+        self.batches: Tensor
+        self.register_buffer("seed", torch.randint(2**31, ()))
+        self.register_buffer("batches", torch.zeros((), dtype=torch.int64))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return features of the same shape ``[B, C, H, W]``."""
+        if not self.training or not self.share:
+            return features
+        rank, processes = rank_and_count()
+        generator = torch.Generator().manual_seed(int(self.seed) + 2**31 * int(self.batches))
+        self.batches += 1
+        drawn = torch.rand(len(features) * processes, features.shape[1], generator=generator)
+        kept = (drawn[rank::processes] >= self.share).to(features) / (1 - self.share)
+        return features * kept[..., None, None]
 
 
 def pad_to_multiple(images: Tensor, multiple: int) -> Tensor:

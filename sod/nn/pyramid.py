@@ -109,24 +109,26 @@ class TokenPyramid(Pyramid):
         backbone: its channels hold the features of ``levels`` blocks, the shallowest first.
         levels: how many blocks.
         width: channels of the stem's levels.
+        finest: stride of the finest level in pixels, a power of two from 4 on; no stem where it is
+            that of the patch or more.
 
     Raises:
-        SodError: if the channels cannot be split into that many levels.
+        SodError: if the channels cannot be split into that many levels, or the stride is none.
     """
 
-    def __init__(self, backbone: Backbone, levels: int = 1, width: int = 32) -> None:
+    def __init__(
+        self, backbone: Backbone, levels: int = 1, width: int = 32, finest: int = FINEST
+    ) -> None:
         if backbone.channels % levels:
             raise SodError(f"backbone.more: {backbone.channels} channels are not {levels} features")
-        fine, stride = [], FINEST
-        while stride < backbone.patch_size:
-            fine.append(stride)
-            stride *= 2
+        fine = _finer(backbone.patch_size, finest)
         channels = [width] * len(fine) + [backbone.channels // levels] * levels
         super().__init__(channels, fine + [backbone.patch_size] * levels)
         self.backbone = backbone
         self.count = levels
-        self.start = convolution(3, width, stride=2)
-        self.stem = nn.ModuleList(convolution(width, width, stride=2) for _ in fine)
+        self.start = _start(width, finest) if fine else nn.Identity()
+        inputs = [width // 2, *[width] * len(fine)]
+        self.stem = nn.ModuleList(convolution(inputs[i], width, stride=2) for i in range(len(fine)))
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """Return the stem's levels, then the blocks, the shallowest first."""
@@ -192,6 +194,8 @@ def build_pyramid(
     freeze_norm: bool = True,
     standardise: bool = False,
     stem: bool = True,
+    finest: int = FINEST,
+    merge: bool = False,
 ) -> Pyramid:
     """Build the pyramid of a CNN, of a frozen transformer or of the descriptor.
 
@@ -203,6 +207,8 @@ def build_pyramid(
         freeze_norm: whether the batch norms of a CNN keep their statistics.
         standardise: whether the features of a transformer are standardised.
         stem: whether there are finer levels than a transformer's patches.
+        finest: stride of the finest of them in pixels.
+        merge: whether all features of a transformer are one level.
 
     Raises:
         SodError: if the model or its weights do not exist or do not fit.
@@ -214,8 +220,8 @@ def build_pyramid(
         backbone = StandardisedBackbone(backbone)
     if not stem:
         return PatchPyramid(backbone)
-    levels = 1 if config.name == "descriptor" else 1 + len(config.more)
-    return TokenPyramid(backbone, levels, width)
+    levels = 1 if merge or config.name == "descriptor" else 1 + len(config.more)
+    return TokenPyramid(backbone, levels, width, finest)
 
 
 def frozen_part(pyramid: Pyramid) -> tuple[str, nn.Module | None]:
@@ -225,6 +231,32 @@ def frozen_part(pyramid: Pyramid) -> tuple[str, nn.Module | None]:
     if isinstance(pyramid.backbone, StandardisedBackbone):
         return "backbone.backbone", pyramid.backbone.backbone
     return "backbone", pyramid.backbone
+
+
+def _finer(patch: int, finest: int) -> list[int]:
+    """Return the strides below that of the patch, each twice the last.
+
+    Raises:
+        SodError: if the finest is not such a stride.
+    """
+    if finest < FINEST or finest & (finest - 1):
+        raise SodError(f"network.finest: {finest} is none of 4, 8, 16, ... pixels")
+    strides = []
+    while finest < patch:
+        strides.append(finest)
+        finest *= 2
+    return strides
+
+
+def _start(width: int, finest: int) -> nn.Sequential:
+    """Return what leads from the image to half the finest stride, the channels doubling."""
+    layers: list[nn.Module] = []
+    inputs, stride = 3, 2
+    while stride < finest:
+        outputs = width * stride // finest
+        layers.append(convolution(inputs, outputs, stride=2))
+        inputs, stride = outputs, 2 * stride
+    return nn.Sequential(*layers)
 
 
 def _is_cnn(name: str) -> bool:
