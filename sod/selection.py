@@ -49,7 +49,7 @@ class Candidate(NamedTuple):
         contrast: Mean where the mask is not zero minus the border's mean, in [-1, 1].
         area: Share of the image, in [0, 1].
         border: Share of the image's border, in [0, 1].
-        agreement: Of those that made it, in [0, 1].
+        agreement: Of those that made it, in [0, 1]; 1 where it was one alone.
         evalseg: The selection network's score in [0, 1].
     """
 

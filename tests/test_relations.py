@@ -106,7 +106,7 @@ def test_what_is_left_out_does_not_depend_on_interruptions_or_processes(
     for rank in range(2):
         resumed = ChannelDropout(0.5)
         resumed.load_state_dict(state)
-        monkeypatch.setattr("sod.nn.layers.place", lambda rank=rank: (rank, 2))
+        monkeypatch.setattr("sod.nn.layers.rank_and_count", lambda rank=rank: (rank, 2))
         assert torch.equal(resumed(features[rank::2]), expected[rank::2])
 
 

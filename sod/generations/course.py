@@ -21,7 +21,6 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from sod.checkpoint import AtomicCheckpointIO, load_weights
-from sod.consensus import soft_iou
 from sod.data.datamodule import SaliencyData
 from sod.data.samples import Sample
 from sod.errors import SodError
@@ -215,8 +214,6 @@ class Course:
         """Say of each label what selection may know."""
         borders = foreground_shares(label_maps.maps.float() / 255)["border"]
         agreement = seen.agreement().mean(1)
-        if seen.maps.shape[1] == 1:  # nobody else to agree with: with its own refinement
-            agreement = soft_iou(seen.maps[:, 0].float(), label_maps.maps[:, 0].float())
         opinion = evalseg_scores(self.method.evalseg, label_maps)[:, 0] if number else agreement
         return [
             Candidate(
