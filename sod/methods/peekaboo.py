@@ -276,8 +276,8 @@ class Peekaboo(Method):
         grid: BilateralGrid,
     ) -> tuple[dict[str, Tensor], Tensor]:
         masks = self._first_masks(images, features)
-        targets = self._refined(grid, masks)
-        trust = trust_in(masks, grid) if self.start.trust else None
+        targets, _, soft = refine_targets(grid, masks, self.downsample)
+        trust = trust_in(soft) if self.start.trust else None
         terms = {
             "segmenter": binary_loss(logits, targets, None, trust),
             "hidden": binary_loss(hidden_logits, targets, None, trust),

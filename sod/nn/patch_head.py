@@ -51,8 +51,10 @@ class Standardise(nn.Module):
         mean = self.total / count
         variance = self.squares / count - mean.square()
         variance = torch.where(self.count > 0, variance.clamp(min=1e-12), 1.0)
-        shape = (1, -1, 1, 1)
-        return (features - mean.float().view(shape)) / variance.sqrt().float().view(shape)
+        # Scale and shift in one pass: features of several blocks are large.
+        scale = variance.rsqrt()
+        shift, scale = ((v.float().view(1, -1, 1, 1)) for v in (-mean * scale, scale))
+        return torch.addcmul(shift, features, scale)
 
 
 class PatchHead(nn.Module):
