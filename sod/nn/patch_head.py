@@ -12,7 +12,8 @@ class Standardise(nn.Module):
     Frozen features have fixed statistics, so that they are counted exactly instead of forgotten
     exponentially: the first ``horizon`` training batches of all processes decide, then they stay.
     Unlike batch normalisation, a sample never depends on the rest of its batch once they are set,
-    and several processes compute what one would.
+    and several processes compute what one would. Of accumulated batches the first see statistics
+    that the later ones are not in yet; all but those of the first steps are alike.
 
     Args:
         channels: Of the features.
