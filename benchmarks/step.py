@@ -6,7 +6,7 @@ The step is the published one: two forward passes, two refinements, the 1x1 head
 AdamW, on crops of 224x224. Only the solver differs: the plain one is the oracle of the tests
 (tests/bilateral_oracle.py), image by image and target by target. Without ECSSD the images are
 scenes drawn by the project, without the stand-in weights they are random; the results say so. Wall
-time suffers from other processes on the machine, processor time hardly does: shortest of all passes.
+time suffers from other processes on the machine, processor time hardly does: shortest of all.
 """
 
 import argparse
