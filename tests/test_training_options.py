@@ -79,3 +79,15 @@ def test_a_folder_without_masks_is_named(
     words = ["--model.hidden.kind=folder", "--model.hidden.folder", str(tmp_path / "none")]
     assert main(arguments(scenes, tmp_path, *words)) == 2
     assert "hidden.folder" in capsys.readouterr().err
+
+
+def test_a_collapse_is_told_and_starts_over(scenes: Path, tmp_path: Path) -> None:
+    # A guard to whom every prediction is too little speaks up after steps 3 and 6.
+    words = ["--data.batch_size=4", "--model.guard.low=1", "--model.guard.patience=3"]
+    words += ["--model.start.when=collapse"]
+    with pytest.warns(UserWarning, match="step 3: collapsed: .* starting over with a fresh head"):
+        assert main(arguments(scenes, tmp_path / "restart", *words)) == 0
+    assert int(weights(tmp_path / "restart")["started"]) == 6
+    with pytest.warns(UserWarning, match=r"step 6: collapsed: .* going on, as guard\.action says"):
+        assert main(arguments(scenes, tmp_path / "warn", *words, "--model.guard.action=warn")) == 0
+    assert int(weights(tmp_path / "warn")["started"]) == -1
