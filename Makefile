@@ -6,9 +6,11 @@ OUT ?= demo
 .PHONY: demo test lint clean
 
 demo: .venv/installed
-	$(BIN)/sod evaluate --config configs/demo.yaml --refine none,bilateral --out $(OUT)/tokencut
-	$(BIN)/sod predict --config configs/demo.yaml --source $(OUT)/data/builtin-*/images --out $(OUT)/predictions
-	@echo "Pictures: $(OUT)/tokencut/grid.png, and $(OUT)/predictions/{map,overlay,cutout}"
+	rm -rf $(OUT)/run $(OUT)/table
+	$(BIN)/sod fit --config configs/demo_peekaboo.yaml --data.root $(OUT)/data --out $(OUT)/run
+	$(BIN)/sod benchmark --methods PEEKABOO=$(OUT)/run/last.ckpt,TokenCut=configs/demo.yaml --data.root $(OUT)/data --data.test builtin-24-256 --refine none,bilateral --out $(OUT)/table
+	$(BIN)/sod predict --ckpt $(OUT)/run/last.ckpt --source $(OUT)/data/builtin-*-24-256-0/images --out $(OUT)/predictions
+	@echo "Pictures: $(OUT)/table/grid.png, and $(OUT)/predictions/{map,overlay,cutout}"
 
 test: lint
 	$(BIN)/python -m pytest

@@ -100,7 +100,7 @@ class GuardConfig:
         low: A smaller mean foreground is nothing.
         high: A larger mean foreground is everything.
         border: A larger mean share of the border means that the background was painted.
-        patience: Steps in a row that look so before it counts.
+        patience: Training batches in a row that look so before it counts.
     """
 
     action: Action = "restart"

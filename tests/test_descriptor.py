@@ -63,6 +63,21 @@ def test_channels_are_standardised_per_image() -> None:
     torch.testing.assert_close(backbone(images[1:]), features[1:])
 
 
+def test_contrast_is_the_distance_to_the_border() -> None:
+    image = torch.full((1, 3, 64, 64), 0.2)
+    image[:, 0, 24:40, 24:40] = 0.8
+    backbone = build_backbone(BackboneConfig("descriptor", more=["contrast"]))
+    features = backbone(image)
+    own = build_backbone(BackboneConfig("descriptor"))(image)
+    assert backbone.widths == [28, 28]
+    assert torch.equal(features[:, :28], own)
+    border = torch.cat([own[0, :, 0], own[0, :, -1], own[0, :, :, 0], own[0, :, :, -1]], 1)
+    wanted = (own[0] - border.mean(1)[:, None, None]).abs()
+    torch.testing.assert_close(features[0, 28:], wanted)
+    assert features[0, 29, 3, 3] > 2  # red against grey
+    assert features[0, 29, 0, 0] < 1e-4
+
+
 def test_flat_images_have_no_features() -> None:
     backbone = build_backbone(BackboneConfig("descriptor"))
     grey = torch.tensor([0.3, 0.5, 0.7]).view(1, 3, 1, 1).expand(1, 3, 40, 64)

@@ -91,3 +91,16 @@ def test_mistakes_name_the_field(tmp_path: Path) -> None:
         HiddenConfig("folder")
     with pytest.raises(SodError, match=r"hidden\.amount: 'much' is none of low"):
         HiddenConfig(amount="much")  # type: ignore[arg-type]
+
+
+def test_the_seed_of_the_run_decides_unless_another_is_given(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def drawn(seed: int | None) -> torch.Tensor:
+        return Hider(HiddenConfig(seed=seed)).draw(NAMES[:1], 0, (32, 32))
+
+    monkeypatch.delenv("PL_GLOBAL_SEED", raising=False)
+    assert torch.equal(drawn(None), drawn(0))
+    monkeypatch.setenv("PL_GLOBAL_SEED", "7")
+    assert torch.equal(drawn(None), drawn(7))
+    assert not torch.equal(drawn(None), drawn(0))

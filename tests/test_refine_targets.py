@@ -46,7 +46,7 @@ def test_equals_the_published_steps() -> None:
     images = ((images * 255).round() + noise).clamp(0, 255) / 255
     binary = patches((1, 2, 5, 7), (1, 1, 7, 7), (0, 0, 2, 2))
     binary[0, 0, 4, 3] = False
-    targets, accepted = refine_targets(images, binary)
+    targets, accepted, _ = refine_targets(images, binary)
     for index in range(3):
         expected, taken = published(images[index], binary[index, 0])
         np.testing.assert_array_equal(targets[index, 0].numpy(), expected.astype(np.float32))
@@ -75,7 +75,7 @@ def test_any_grows_and_half_shrinks_an_object_that_ends_in_the_middle_of_patches
 
 
 def test_an_object_above_half_of_the_image_is_not_turned_over() -> None:
-    targets, accepted = refine_targets(squares((4, 4, 60, 60)), patches((1, 1, 7, 7)), "half")
+    targets, accepted, _ = refine_targets(squares((4, 4, 60, 60)), patches((1, 1, 7, 7)), "half")
     assert accepted.all()
     assert targets.mean() > 0.5
     assert targets[0, 0, 4, 4] == 1
@@ -83,7 +83,7 @@ def test_an_object_above_half_of_the_image_is_not_turned_over() -> None:
 
 def test_a_prediction_that_the_solver_erases_is_kept() -> None:
     binary = patches((3, 3, 4, 4))
-    targets, accepted = refine_targets(torch.full((1, 3, 64, 64), 0.5), binary)
+    targets, accepted, _ = refine_targets(torch.full((1, 3, 64, 64), 0.5), binary)
     assert not accepted.any()
     torch.testing.assert_close(targets, binary.float())
 
@@ -91,7 +91,7 @@ def test_a_prediction_that_the_solver_erases_is_kept() -> None:
 def test_empty_and_full_predictions_stay() -> None:
     images = squares((10, 10, 30, 30), (10, 10, 30, 30))
     binary = torch.stack([torch.zeros(1, 8, 8), torch.ones(1, 8, 8)]).bool()
-    targets, accepted = refine_targets(images, binary)
+    targets, accepted, _ = refine_targets(images, binary)
     torch.testing.assert_close(targets, binary.float())
     assert accepted.tolist() == [[False], [True]]
 

@@ -11,45 +11,16 @@ from typing import Any
 
 import pytest
 import torch
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from training_runs import STEPS, arguments, losses, unlabelled_scenes, weights
 
 from sod.checkpoint import read_checkpoint
 from sod.cli import main
 from sod.data.synthetic import write_scenes
 
-CONFIG = Path(__file__).parents[1] / "configs" / "peekaboo_plus.yaml"
-STEPS = 8
-
 
 @pytest.fixture(scope="module")
 def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("scenes") / "own"
-    write_scenes(folder, count=12, size=64, seed=5)
-    for mask in (folder / "masks").iterdir():
-        mask.write_bytes(b"no label-free training may open this")
-    return folder
-
-
-def arguments(scenes: Path, out: Path, *more: str) -> list[str]:
-    return [
-        *("fit", "--config", str(CONFIG), "--data.train", str(scenes), "--out", str(out)),
-        *("--model.backbone.name=descriptor", "--model.backbone.weights=null"),
-        *("--data.size=48", "--data.num_workers=0", "--data.val_images=2"),
-        *("--trainer.accelerator=cpu", "--trainer.log_every_n_steps=1"),
-        *(f"--trainer.max_steps={STEPS}", "--trainer.val_check_interval=2", "--save_every=1"),
-        *more,
-    ]
-
-
-def weights(out: Path) -> dict[str, torch.Tensor]:
-    state: dict[str, torch.Tensor] = read_checkpoint(out / "last.ckpt")["state_dict"]
-    return state
-
-
-def losses(out: Path) -> list[float]:
-    events = EventAccumulator(str(out / "tensorboard"))
-    events.Reload()
-    return [event.value for event in events.Scalars("train/loss")]
+    return unlabelled_scenes(tmp_path_factory.mktemp("scenes") / "own")
 
 
 def run(words: list[str], **kwargs: Any) -> "subprocess.Popen[bytes]":  # noqa: ANN401

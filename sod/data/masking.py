@@ -14,6 +14,7 @@ from torch import Tensor
 
 from sod.data.reading import read_mask
 from sod.data.samples import discover_images
+from sod.data.seed import run_seed
 from sod.errors import SodError
 
 Array = npt.NDArray[np.uint8]
@@ -41,13 +42,14 @@ class HiddenConfig:
             grid), ``folder`` (mask images) or ``none``.
         amount: ``low`` hides 10 to 25 % of an image, ``medium`` 25 to 45 %, ``heavy`` 45 to 70 %.
         folder: Mask images for the kind ``folder``; what is not black is hidden.
-        seed: Decides, with the epoch and the name of the image, what is hidden.
+        seed: Decides, with the epoch and the name of the image, what is hidden; null: the seed of
+            the run (seed_everything).
     """
 
     kind: Kind = "strokes"
     amount: Amount = "heavy"
     folder: str | None = None
-    seed: int = 0
+    seed: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse values that mean nothing, naming the field."""
@@ -75,6 +77,7 @@ class Hider:
 
     def __init__(self, config: HiddenConfig) -> None:
         self.config = config
+        self.seed = run_seed() if config.seed is None else config.seed
         self._files: list[Path] = []
         if config.folder is not None:
             folder = Path(config.folder)
@@ -100,7 +103,7 @@ class Hider:
         return torch.from_numpy(masks)[:, None] > 0
 
     def _one(self, name: str, epoch: int, size: tuple[int, int]) -> Array:
-        rng = np.random.default_rng([self.config.seed, epoch, zlib.crc32(name.encode())])
+        rng = np.random.default_rng([self.seed, epoch, zlib.crc32(name.encode())])
         if self.config.kind == "folder":
             mask = read_mask(self._files[int(rng.integers(len(self._files)))])
             resized = cv2.resize(mask, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
@@ -139,11 +142,11 @@ def _shapes(rng: np.random.Generator, size: tuple[int, int], share: float, lines
     """Add shapes until the share is hidden; a shape that would hide far too much is left out."""
     mask = np.zeros(size, np.uint8)
     for _ in range(MAX_SHAPES):
-        if mask.mean() >= share:
+        if cv2.countNonZero(mask) >= share * mask.size:
             break
         drawn = mask.copy()
         (_stroke if lines else _rectangle)(rng, drawn)
-        if drawn.mean() <= share + 0.08:
+        if cv2.countNonZero(drawn) <= (share + 0.08) * mask.size:
             mask = drawn
     return mask
 

@@ -31,7 +31,6 @@ from sod.nn.patch_head import PatchHead
 from sod.nn.peekaboo_losses import TermsConfig, consistency_loss, sharpen_loss, total_loss
 from sod.nn.propagation import propagate
 from sod.nn.starts import StartConfig, tokencut_masks, trust_in
-from sod.nn.vit import VisionBackbone
 from sod.processes import mean_over_processes
 from sod.refine import BilateralGrid, refine_targets
 from sod.refine.refinement import refine
@@ -234,8 +233,7 @@ class Peekaboo(Method):
 
     def _first_features(self, features: Tensor) -> Tensor:
         """Return those of the backbone's own facet and block, without the further ones."""
-        own = self.backbone.widths[0] if isinstance(self.backbone, VisionBackbone) else None
-        return features[:, :own].float()
+        return features[:, : self.backbone.widths[0]].float()
 
     def _features(self, images: Tensor) -> Tensor:
         with torch.no_grad():
@@ -276,8 +274,8 @@ class Peekaboo(Method):
         grid: BilateralGrid,
     ) -> tuple[dict[str, Tensor], Tensor]:
         masks = self._first_masks(images, features)
-        targets = self._refined(grid, masks)
-        trust = trust_in(masks, grid) if self.start.trust else None
+        targets, _, soft = refine_targets(grid, masks, self.downsample)
+        trust = trust_in(soft) if self.start.trust else None
         terms = {
             "segmenter": binary_loss(logits, targets, None, trust),
             "hidden": binary_loss(hidden_logits, targets, None, trust),

@@ -33,7 +33,8 @@ class BackboneConfig:
         pos_embed: How position embeddings are resized: as "dino" does, as "timm" does, or "auto":
             as DINO does for its own weights (tag "dino"), which the published numbers need, and
             as timm does for all others.
-        more: Further features, concatenated in this order, each FACET.BLOCK such as "token.4".
+        more: Further features, concatenated in this order, each FACET.BLOCK such as "token.4";
+            of "descriptor" only "contrast", the distance to the border of the image.
     """
 
     name: str = "vit_small_patch16_224.dino"
@@ -62,7 +63,7 @@ def build_backbone(config: BackboneConfig) -> Backbone:
         SodError: If the model, a facet, a block or the weights do not exist or do not fit.
     """
     if config.name == "descriptor":
-        return Descriptor()
+        return Descriptor("contrast" in config.more)
     vit = _load(config)
     depth = len(vit.blocks)
     taps = [_tap(config.facet, config.block, depth, config.name)]

@@ -23,13 +23,21 @@ class Descriptor(Backbone):
     Every channel is standardised over the image, so that cosine similarities spread around 0 and a
     threshold of 0.2 to 0.4 separates. There is nothing to download or to train; it sees textures
     and colours, not objects.
+
+    Args:
+        contrast: Append how far each channel is from its mean on the border of the image: what
+            the object's colour is differs from image to image, that it is not the border's does
+            not, and only such a cue can be learnt by a linear head.
     """
 
-    def __init__(self) -> None:
-        super().__init__(8, 2 * (6 + BINS), mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+    def __init__(self, contrast: bool = False) -> None:
+        own = 2 * (6 + BINS)
+        total = own * (2 if contrast else 1)
+        super().__init__(8, total, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+        self.widths = [own] * (2 if contrast else 1)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Map images ``[B, 3, H, W]`` in [0, 1] to features ``[B, 28, H/8, W/8]``."""
+        """Map images ``[B, 3, H, W]`` in [0, 1] to features ``[B, 28 or 56, H/8, W/8]``."""
         self.grid(images)
         colours = cielab(images.float())
         mean = F.avg_pool2d(colours, self.patch_size)
@@ -40,7 +48,23 @@ class Descriptor(Backbone):
         around = F.avg_pool2d(own, 3, stride=1, padding=1, count_include_pad=False)
         # The many bins of a histogram must not outvote the few colours.
         weight = torch.tensor([1.0] * 6 + [EDGE_WEIGHT] * BINS, device=own.device).view(1, -1, 1, 1)
-        return torch.cat([_standardise(own) * weight, _standardise(around) * weight], dim=1)
+        features = torch.cat([_standardise(own) * weight, _standardise(around) * weight], dim=1)
+        if len(self.widths) == 1:
+            return features
+        return torch.cat([features, border_contrast(features)], dim=1)
+
+
+def border_contrast(features: Tensor) -> Tensor:
+    """Return the distance of each feature to its mean over the outermost places.
+
+    Args:
+        features: ``[B, C, h, w]``.
+
+    Returns:
+        ``[B, C, h, w]``, 0 and above.
+    """
+    sides = [features[..., 0, :], features[..., -1, :], features[..., 0], features[..., -1]]
+    return (features - torch.cat(sides, dim=2).mean(2)[..., None, None]).abs()
 
 
 def cielab(images: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ class Backbone(nn.Module):
     Attributes:
         patch_size: Side of the square that one feature describes, in pixels.
         channels: Number of channels of the features.
+        widths: Channels of each part of the features; the first part is the backbone's own facet.
         mean: Mean colour that is subtracted, ``[3]``; the colour to pad with.
         std: Standard deviation that is divided by, ``[3]``.
     """
@@ -30,6 +31,7 @@ class Backbone(nn.Module):
         super().__init__()
         self.patch_size = patch_size
         self.channels = channels
+        self.widths = [channels]
         self.register_buffer("mean", torch.tensor(mean), persistent=False)
         self.register_buffer("std", torch.tensor(std), persistent=False)
 

@@ -12,7 +12,8 @@ class Standardise(nn.Module):
     Frozen features have fixed statistics, so that they are counted exactly instead of forgotten
     exponentially: the first ``horizon`` training batches of all processes decide, then they stay.
     Unlike batch normalisation, a sample never depends on the rest of its batch once they are set,
-    and several processes compute what one would.
+    and several processes compute what one would. Of accumulated batches the first see statistics
+    that the later ones are not in yet; all but those of the first steps are alike.
 
     Args:
         channels: Of the features.
@@ -51,8 +52,10 @@ class Standardise(nn.Module):
         mean = self.total / count
         variance = self.squares / count - mean.square()
         variance = torch.where(self.count > 0, variance.clamp(min=1e-12), 1.0)
-        shape = (1, -1, 1, 1)
-        return (features - mean.float().view(shape)) / variance.sqrt().float().view(shape)
+        # Scale and shift in one pass: features of several blocks are large.
+        scale = variance.rsqrt()
+        shift, scale = ((v.float().view(1, -1, 1, 1)) for v in (-mean * scale, scale))
+        return torch.addcmul(shift, features, scale)
 
 
 class PatchHead(nn.Module):

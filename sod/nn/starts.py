@@ -4,11 +4,9 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from sod.errors import SodError
-from sod.refine import BilateralGrid
 from sod.spectral import normalized_cut
 
 StartKind = Literal["none", "found", "tokencut"]
@@ -68,22 +66,19 @@ def tokencut_masks(features: Tensor, tau: float) -> Tensor:
     return torch.stack([normalized_cut(tokens, tau).component for tokens in features])[:, None]
 
 
-@torch.no_grad()
-def trust_in(masks: Tensor, grid: BilateralGrid) -> Tensor:
-    """Weigh images by how clearly a mask's refinement stands out from the border of its image.
+def trust_in(refined: Tensor) -> Tensor:
+    """Weigh images by how clearly a refined mask stands out from the border of its image.
 
     The contrast is the mean of the refined mask where there is any of it, minus its mean on the
     border; 0.2 and less gives the weight 0.1, 0.7 and more gives 1, a straight line in between.
 
     Args:
-        masks: Bool ``[B, 1, h, w]`` on the grid of patches.
-        grid: The bilateral grids of the images.
+        refined: The bilateral solver's output in [0, 1], ``[B, 1, H, W]``.
 
     Returns:
         Weights ``[B]`` in [0.1, 1].
     """
-    full = F.interpolate(masks.float(), grid.size[1:], mode="bilinear", align_corners=False)
-    soft = grid.solve(full)[:, 0]
+    soft = refined[:, 0]
     object_ = (soft > FAINT).float()
     inside = (soft * object_).sum((1, 2)) / object_.sum((1, 2)).clamp(min=1)
     sides = [soft[:, 0], soft[:, -1], soft[:, 1:-1, 0], soft[:, 1:-1, -1]]

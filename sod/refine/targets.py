@@ -14,15 +14,17 @@ Downsample = Literal["any", "half", "area"]
 
 
 class RefinedTargets(NamedTuple):
-    """Refined targets, and which of them the refinement was accepted for.
+    """Refined targets, which of them the refinement was accepted for, and what it saw.
 
     Attributes:
         targets: In [0, 1], float32, ``[B, T, h, w]``; 0 or 1 unless down-sampled by area.
         accepted: Boolean, ``[B, T]``; where false, the targets are the predictions as given.
+        soft: The solver's own output in the size of the images, in [0, 1], ``[B, T, H, W]``.
     """
 
     targets: Tensor
     accepted: Tensor
+    soft: Tensor
 
 
 @torch.no_grad()
@@ -51,7 +53,7 @@ def refine_targets(
         min_iou: The refined mask is accepted if its IoU with the unrefined one is above this.
 
     Returns:
-        The targets and the flags of acceptance.
+        The targets, the flags of acceptance and the solver's output.
 
     Raises:
         SodError: If predictions and images do not fit, or ``downsample`` is unknown.
@@ -62,10 +64,12 @@ def refine_targets(
         raise SodError(f"binary: shape {list(binary.shape)} does not fit the images; give {wanted}")
     coarse = binary.float()
     full = interpolate(coarse, size=grid.size[1:], mode="bilinear", align_corners=False)
-    masks = binarise(grid.solve(full), mode)
+    soft = grid.solve(full)
+    masks = binarise(soft, mode)
     accepted = _iou(full > 0.5, masks) > min_iou
     refined = _downsample(masks.float(), (binary.shape[2], binary.shape[3]), downsample)
-    return RefinedTargets(torch.where(accepted[..., None, None], refined, coarse), accepted)
+    targets = torch.where(accepted[..., None, None], refined, coarse)
+    return RefinedTargets(targets, accepted, soft)
 
 
 def _iou(left: Tensor, right: Tensor) -> Tensor:

@@ -1,0 +1,193 @@
+"""How much faster one PEEKABOO step is than the same step with the plain solver, image by image.
+
+python benchmarks/step.py [--shared ../shared] [--passes 3] [--threads 1]
+
+The step is the published one: two forward passes, two refinements, the 1x1 head, backward and
+AdamW, on crops of 224x224. Only the solver differs: the plain one is the oracle of the tests
+(tests/bilateral_oracle.py), image by image and target by target. Without ECSSD the images are
+scenes drawn by the project, without the stand-in weights they are random; the results say so. Wall
+time suffers from other processes on the machine, processor time hardly does: shortest of all.
+"""
+
+import argparse
+import json
+import os
+import platform
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import cast
+from unittest.mock import patch
+
+import bilateral
+import bilateral_oracle as oracle  # found once bilateral is imported
+import torch
+from torch import Tensor
+
+from sod.cli.app import COMMANDS, assemble
+from sod.data.dataset import Batch
+from sod.methods.peekaboo import Peekaboo
+from sod.refine import BilateralGrid, refine_targets
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+TARGET = 2.5
+CASES = {
+    "ViT-Ti/16, values of block 6": ("vit_tiny_patch16_224", "value", 6, 16),
+    "ViT-S/8, keys of the last block, random weights": ("vit_small_patch8_224", "key", -1, 2),
+}
+GPU_CASE = ("vit_small_patch8_224", "key", -1, 50)
+Row = dict[str, str | float]
+
+
+class PlainGrid(BilateralGrid):
+    """The plain formulation behind the interface of the fast one."""
+
+    def __init__(self, images: Tensor) -> None:
+        self.levels = (images.double() * 255).round().permute(0, 2, 3, 1).cpu().numpy()
+        self.size = (len(images), images.shape[2], images.shape[3])
+
+    def solve(self, targets: Tensor, *_: object, **__: object) -> Tensor:  # type: ignore[override]
+        """Solve one target of one image after the other."""
+        solved = [
+            torch.from_numpy(oracle.solve(image, target.numpy()).clip(0, 1))
+            for image, maps in zip(self.levels, targets.double().cpu(), strict=True)
+            for target in maps
+        ]
+        return torch.stack(solved).view(targets.shape).to(targets)
+
+
+def prepare(case: tuple[str, str, int, int], shared: Path) -> tuple[Peekaboo, Batch, str]:
+    """Return the published method, a batch of its training images, and what they are."""
+    name, facet, block, size = case
+    file = shared / "weights" / f"{name}.safetensors"
+    real = (shared / "data" / "ECSSD").is_dir()
+    words = ["--config", str(ROOT / "configs" / "peekaboo.yaml"), "--data.num_workers=0"]
+    words += [f"--model.backbone.name={name}", f"--model.backbone.facet={facet}"]
+    words += [f"--model.backbone.weights={file if file.is_file() else 'null'}"]
+    words += [f"--model.backbone.block={block}", f"--data.batch_size={size}"]
+    words += ["--data.root", str(shared / "data" if real else ROOT / "demo" / "data")]
+    words += [f"--data.train={'ECSSD' if real else 'builtin-64-256'}"]
+    program = assemble(COMMANDS["fit"], words)
+    method = cast("Peekaboo", program.method)
+    batch = next(iter(program.datamodule.train_dataloader()))
+    source = "ECSSD" if real else "scenes drawn by the project"
+    weights = "supervised stand-in" if file.is_file() else "random"
+    return method.train(), batch, f"{source}, {weights} weights"
+
+
+def step_of(method: Peekaboo, batch: Batch) -> Callable[[], float]:
+    """Return one optimiser step as a function; each call starts from the same head."""
+    start = {name: value.clone() for name, value in method.head.state_dict().items()}
+
+    def step() -> float:
+        method.head.load_state_dict(start)
+        optimiser = torch.optim.AdamW(method.head.parameters(), lr=0.05)
+        loss = method.loss(batch)["loss"]
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        return loss.item()
+
+    return step
+
+
+def refinement_of(method: Peekaboo, batch: Batch) -> Callable[[], object]:
+    """Return the step's refinement alone: the grids, and two targets of each image."""
+    images = batch["images"]
+    with torch.no_grad():
+        binary = (method.patch_logits(images) > 0).repeat(1, 2, 1, 1)
+    return lambda: refine_targets(BilateralGrid(images), binary, "any")
+
+
+def compare(case: str, shared: Path, passes: int) -> Row:
+    """Time the step with either solver on the CPU."""
+    method, batch, source = prepare(CASES[case], shared)
+    step = step_of(method, batch)
+    fast = bilateral.shortest(step, passes)
+    forward = bilateral.shortest(lambda: method.backbone(batch["images"]), passes)
+    refinement = bilateral.shortest(refinement_of(method, batch), passes)
+    loss = step()
+    with patch("sod.methods.peekaboo.BilateralGrid", PlainGrid):
+        slow = bilateral.shortest(step, passes)
+        difference = abs(step() - loss)
+    return {
+        "case": f"{case}, batch {CASES[case][3]} ({source})",
+        "threads": torch.get_num_threads(),
+        "plain_wall_ms": slow[0],
+        "step_wall_ms": fast[0],
+        "plain_cpu_ms": slow[1],
+        "step_cpu_ms": fast[1],
+        "forward_cpu_ms": 2 * forward[1],
+        "refinement_cpu_ms": refinement[1],
+        "ratio_wall": slow[0] / fast[0],
+        "ratio_cpu": slow[1] / fast[1],
+        "loss_difference": difference,
+    }
+
+
+def on_gpu(shared: Path, passes: int) -> str:
+    """Say what share of the published step the solver has on a GPU, where there is one."""
+    if not torch.cuda.is_available():
+        return "There is no GPU here: the solver's share of the step on one is not measured."
+    method, batch, source = prepare(GPU_CASE, shared)
+    method, batch = method.cuda(), {**batch, "images": batch["images"].cuda()}  # type: ignore[typeddict-item]
+
+    def seconds(function: Callable[[], object]) -> float:
+        times = []
+        for _ in range(passes + 1):
+            torch.cuda.synchronize()
+            begin = time.perf_counter()
+            function()
+            torch.cuda.synchronize()
+            times.append(time.perf_counter() - begin)
+        return min(times[1:])
+
+    whole, solver = seconds(step_of(method, batch)), seconds(refinement_of(method, batch))
+    return (
+        f"{torch.cuda.get_device_name()}: ViT-S/8, batch {GPU_CASE[3]} ({source}): a step takes "
+        f"{1000 * whole:.0f} ms, the refinement {solver / whole:.0%} of it (target 20%); 500 steps "
+        f"{500 * whole / 60:.1f} minutes without the loader."
+    )
+
+
+def write(rows: list[Row], gpu: str, passes: int) -> None:
+    """Print the table and write ``results/step.{json,md}``."""
+    lines = [
+        "# One PEEKABOO step against the same step with the plain solver, milliseconds",
+        "",
+        f"`python benchmarks/step.py`; published step (`configs/peekaboo.yaml`) on crops of "
+        f"224x224; shortest of {passes} passes after a first one; {platform.machine()}, "
+        f"{os.cpu_count()} CPU cores, torch {torch.__version__}; load average at the end "
+        f"{os.getloadavg()[0]:.1f}. Target: {TARGET} times faster.",
+        "",
+        "| backbone | threads | plain, wall | ours, wall | plain, CPU | ours, CPU | of it forward "
+        "| of it refinement | times faster, wall | times faster, CPU | difference of the loss |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    form = (
+        "| {case} | {threads} | {plain_wall_ms:.0f} | {step_wall_ms:.0f} | {plain_cpu_ms:.0f} "
+        "| {step_cpu_ms:.0f} | {forward_cpu_ms:.0f} | {refinement_cpu_ms:.0f} | {ratio_wall:.2f} "
+        "| {ratio_cpu:.2f} | {loss_difference:.0e} |"
+    )
+    lines += [form.format(**row) for row in rows] + ["", gpu]
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / "step.md").write_text("\n".join(lines) + "\n")
+    report = {"passes": passes, "torch": torch.__version__, "gpu": gpu, "rows": rows}
+    (RESULTS / "step.json").write_text(json.dumps(report, indent=2) + "\n")
+    print("\n".join(lines))
+
+
+def main() -> None:
+    """Measure every case on the CPU, and the solver's share on a GPU."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--shared", type=Path, default=ROOT.parent / "shared")
+    parser.add_argument("--passes", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=1)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    rows = [compare(case, options.shared, options.passes) for case in CASES]
+    write(rows, on_gpu(options.shared, options.passes), options.passes)
+
+
+if __name__ == "__main__":
+    main()
