@@ -11,6 +11,7 @@ from sod.data.benchmarks import Dataset, find_dataset
 from sod.data.dataset import SaliencyDataset
 from sod.data.loader import Loader, default_workers
 from sod.data.samples import Sample
+from sod.data.seed import run_seed
 from sod.data.transforms import Augmentation, EvalTransform, TrainTransform
 from sod.errors import SodError
 
@@ -36,7 +37,7 @@ class SaliencyData(LightningDataModule):
         num_workers: worker processes of each loader; null: the CPUs, at most 8. No result depends
             on it.
         supervised: read the training masks. If false they are never opened.
-        seed: seed of shuffling and augmentation.
+        seed: seed of shuffling and augmentation; null: the seed of the run (seed_everything).
         val_images: number of training images to validate on where ``val`` is null.
         drop_defects: leave out samples whose mask is known to be wrong or of another size.
         augmentation: what is done to training images.
@@ -53,7 +54,7 @@ class SaliencyData(LightningDataModule):
         eval_batch_size: int = 1,
         num_workers: int | None = None,
         supervised: bool = False,
-        seed: int = 0,
+        seed: int | None = None,
         val_images: int = 64,
         drop_defects: bool = False,
         augmentation: Augmentation = Augmentation(),  # noqa: B008 - frozen
@@ -69,7 +70,7 @@ class SaliencyData(LightningDataModule):
         self.eval_batch_size = eval_batch_size
         self._num_workers = num_workers
         self.supervised = supervised
-        self.seed = seed
+        self.seed = run_seed() if seed is None else seed
         self.val_images = val_images
         self.drop_defects = drop_defects
         self.augmentation = augmentation

@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-import torch
-
 from sod.checkpoint import load_weights
 from sod.cli.program import Program, console, make_folder
+from sod.data.seed import run_seed
 from sod.errors import SodError
 from sod.generations.course import Course
 from sod.methods.generations import Generations
@@ -68,8 +67,7 @@ def _generations(
             "checkpoint can be their first teacher (model.teachers)."
         )
     folder = make_folder(out or _folder(type(method).__name__, None))
-    seed = torch.initial_seed()
-    course = Course(method, cli.datamodule, folder, cli.build_trainer, options, seed)
+    course = Course(method, cli.datamodule, folder, cli.build_trainer, options, run_seed())
     if rank_and_count()[0] == 0:
         cli.save_config(folder / "config.yaml")
     last = course.run()
