@@ -42,6 +42,7 @@ from sod.nn.evalseg import EvalSegNet
 from sod.processes import rank_and_count, wait_for_others
 from sod.pseudo import LabelStore
 from sod.selection import Candidate, choose
+from sod.teacher import complete_store
 from sod.training import BuildTrainer, FitOptions, trainer_of
 
 
@@ -94,7 +95,8 @@ class Course:
         teachers = self.method.first_teachers()
         if self._first:
             write_teachers(self._place(0), teachers, self.method.teachers)
-        taught = self._teach(0, teachers, None)
+        stores = self.method.teacher_stores()
+        taught = self._teach(0, teachers, None, stores)
         for number in range(1, self.method.generations + 1):
             chosen = self._select(number, taught)
             students = {
@@ -161,13 +163,18 @@ class Course:
         return student.eval()
 
     def _teach(
-        self, number: int, members: dict[str, Method], chosen: Mapping[str, float] | None
+        self,
+        number: int,
+        members: dict[str, Method],
+        chosen: Mapping[str, float] | None,
+        given: Mapping[str, str] | None = None,
     ) -> Taught:
         """Have images labelled by a generation, for the next one to learn from."""
         place, method = self._place(number), self.method
         upcoming = min(number + 1, method.generations)
         samples = self.data.variant(self._names(upcoming)).train_samples()
-        stores = {name: self._ask(member, samples, place, name) for name, member in members.items()}
+        stores = {name: complete_store(path, samples) for name, path in (given or {}).items()}
+        stores |= {name: self._ask(model, samples, place, name) for name, model in members.items()}
         seen = thumbnails(samples, stores, method.evalseg_config.size)
         agreement = seen.agreement()
         if number:
@@ -179,7 +186,7 @@ class Course:
         self._stores[f"generation {number}"] = labels
         label_maps = thumbnails(samples, {"labels": labels}, method.evalseg_config.size)
         candidates = self._candidates(number, samples, labels, label_maps, seen)
-        self._report(number, candidates, agreement, list(members), chosen)
+        self._report(number, candidates, agreement, list(stores), chosen)
         if number:
             self._graduates(place / "ensemble.ckpt")
         return Taught(samples, labels, candidates)

@@ -45,11 +45,12 @@ def write_teachers(place: Path, teachers: Mapping[str, Method], paths: Sequence[
 
     Args:
         place: Folder of generation 0; gets a config for each teacher that is not named by a file.
-        teachers: By name.
-        paths: The files they came from, in the same order; none for the default teacher.
+        teachers: By name, ``teacherN``; stores, which cannot be evaluated, are not among them.
+        paths: The files they came from, the N-th for ``teacherN``; none for the default teacher.
     """
     words = {}
-    for number, (name, teacher) in enumerate(teachers.items()):
+    for name, teacher in teachers.items():
+        number = int(name.removeprefix("teacher"))
         if not paths:
             model = {"class_path": type(teacher).__name__, "init_args": teacher.arguments()}
             write_text(place / f"{name}.yaml", yaml.safe_dump({"model": model}))

@@ -5,6 +5,7 @@ trained generation says is all that is here; `sod.generations` makes the generat
 """
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -62,8 +63,9 @@ class Generations(Method):
 
     Args:
         backbone: Of TokenCut, the first teacher, and of students that name none of their own.
-        teachers: The first teachers, configs (FILE.yaml, or several joined by +) or checkpoints;
-            several vote. None named: TokenCut on the backbone's first features.
+        teachers: The first teachers: configs (FILE.yaml, or several joined by +), checkpoints, or
+            pseudo-label stores of the very images (folders); several vote. None named: TokenCut on
+            the backbone's first features.
         tau: TokenCut's threshold.
         students: Who learns, each from scratch in every generation.
         generations: How many there are.
@@ -112,8 +114,8 @@ class Generations(Method):
         self.members = nn.ModuleDict()
         self.evalseg_config = evalseg
         self.evalseg = EvalSegNet(evalseg)
-        # In a list: first teachers are built where they are needed and belong to no checkpoint.
-        self._first: list[Method] = []
+        # In a dict: first teachers are built where they are needed and belong to no checkpoint.
+        self._first: dict[str, Method] = {}
 
     @classmethod
     def learns(cls) -> bool:
@@ -122,14 +124,21 @@ class Generations(Method):
 
     def first_teachers(self) -> dict[str, Method]:
         """Return the teachers of the first generation by name, on this module's device."""
-        if not self._first:
-            self._first = [build_teacher(path) for path in self.teachers] or [
-                TokenCut(BackboneConfig(**{**vars(self.config), "more": []}), self.tau)
-            ]
-        return {
-            f"teacher{number}": teacher.to(self.device).eval()
-            for number, teacher in enumerate(self._first)
-        }
+        if not self._first and not self.teachers:
+            own = BackboneConfig(**{**vars(self.config), "more": []})
+            self._first = {"teacher0": TokenCut(own, self.tau)}
+        elif not self._first:
+            self._first = {
+                f"teacher{number}": build_teacher(path)
+                for number, path in enumerate(self.teachers)
+                if not Path(path).is_dir()
+            }
+        return {name: teacher.to(self.device).eval() for name, teacher in self._first.items()}
+
+    def teacher_stores(self) -> dict[str, str]:
+        """Return the pseudo-label stores among the first teachers, by name."""
+        paths = enumerate(self.teachers)
+        return {f"teacher{number}": path for number, path in paths if Path(path).is_dir()}
 
     def build_student(self, config: StudentConfig) -> Method:
         """Build one student, untrained.
@@ -149,6 +158,8 @@ class Generations(Method):
     def saliency(self, images: Tensor) -> Tensor:
         """Return what the students, or before them the first teachers, say together."""
         members = dict(self.members.items()) or self.first_teachers()
+        if not members:
+            raise SodError("teachers: stores know their own images only; train the students first")
         maps = torch.stack([self._ask(member, images) for member in members.values()])
         return combine(maps, self.member_scores(images, maps), self.combine, self.power)
 

@@ -7,5 +7,16 @@ from sod.cli.commands.evaluate import evaluate, test
 from sod.cli.commands.fit import fit
 from sod.cli.commands.generations import generations
 from sod.cli.commands.predict import predict
+from sod.cli.commands.video import video
 
-__all__ = ["benchmark", "data", "discover", "evaluate", "fit", "generations", "predict", "test"]
+__all__ = [
+    "benchmark",
+    "data",
+    "discover",
+    "evaluate",
+    "fit",
+    "generations",
+    "predict",
+    "test",
+    "video",
+]
