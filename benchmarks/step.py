@@ -158,7 +158,8 @@ def write(rows: list[Row], gpu: str, passes: int) -> None:
         f"`python benchmarks/step.py`; published step (`configs/peekaboo.yaml`) on crops of "
         f"224x224; shortest of {passes} passes after a first one; {platform.machine()}, "
         f"{os.cpu_count()} CPU cores, torch {torch.__version__}; load average at the end "
-        f"{os.getloadavg()[0]:.1f}. Target: {TARGET} times faster.",
+        f"{os.getloadavg()[0]:.1f} (wall time means little where it is above the core count). "
+        f"Target: {TARGET} times faster.",
         "",
         "| backbone | threads | plain, wall | ours, wall | plain, CPU | ours, CPU | of it forward "
         "| of it refinement | times faster, wall | times faster, CPU | difference of the loss |",

@@ -44,7 +44,7 @@ def test_the_guard_needs_patience_and_names_the_collapse() -> None:
     findings = [guard.update(0.95, 0.9) for _ in range(3)]
     assert findings[:2] == [None, None]
     assert findings[2] == "95% of the images is painted as foreground"
-    assert guard.diagnose(0.4, 0.8) is not None
+    assert guard.diagnose(0.5, 0.45) is not None
     assert "swapped" in str(guard.diagnose(0.4, 0.8))
     assert "only 0.1%" in str(guard.diagnose(0.001, 0))
     assert guard.diagnose(0.3, 0.1) is None
