@@ -17,7 +17,7 @@ from sod.data.samples import Sample
 from sod.data.transforms import EvalTransform
 from sod.errors import SodError, suggest
 from sod.method import Method, known_methods
-from sod.nn.frozen import checksum
+from sod.nn.weights import state_checksum
 from sod.pseudo import LabelStore
 from sod.refine.refinement import Refinement, refine
 
@@ -106,7 +106,7 @@ def source_of(teacher: Method, refinement: Refinement) -> dict[str, Any]:
     return {
         "method": type(teacher).__name__,
         "arguments": teacher.arguments(),
-        "weights_sha256": checksum(teacher.state_dict()),
+        "weights_sha256": state_checksum(teacher.state_dict()),
         "refine": refinement,
         "version": 1,
     }

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from sod.errors import SodError
 from sod.nn.backbone import BackboneConfig, build_backbone
 from sod.nn.position import dino_position
-from sod.nn.vit import Tap, VisionBackbone
+from sod.nn.vit import Tap, VisionBackbone, share_backbones
 
 TINY = {"img_size": 32, "patch_size": 8, "embed_dim": 24, "depth": 3, "num_heads": 3}
 STATISTICS = {"mean": (0.5, 0.4, 0.3), "std": (0.2, 0.25, 0.3)}
@@ -214,3 +214,26 @@ def test_shared_weights_load(shared: Path) -> None:
     backbone = build_backbone(BackboneConfig("vit_tiny_patch16_224", str(file), "value", 6))
     assert len(backbone.vit.blocks) == 6
     assert torch.isfinite(backbone(torch.rand(1, 3, 48, 32))).all()
+
+
+def test_equal_backbones_are_shared_and_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    def heads() -> list[nn.Module]:
+        taps = [[Tap("key", 2)], [Tap("key", 2)], [Tap("value", 1)]]
+        return [nn.Sequential(VisionBackbone(tiny_vit(), tap, "timm", "tiny")) for tap in taps]
+
+    images = torch.rand(2, 3, 32, 40, generator=torch.Generator().manual_seed(0))
+    expected = [head(images) for head in heads()]
+    calls: list[int] = []
+    plain = VisionBackbone.tapped
+    monkeypatch.setattr(
+        VisionBackbone, "tapped", lambda self, x: calls.append(len(x)) or plain(self, x)
+    )
+    shared = heads()
+    share_backbones(shared)
+    for head, features in zip(shared, expected, strict=True):
+        assert torch.equal(head(images.clone()), features)
+    assert len(calls) == 2  # the third looks elsewhere
+    other = images.clone()
+    other[0, 0, 0, 0] += 0.1
+    assert not torch.equal(shared[0](other), expected[0])
+    assert torch.equal(shared[1](images), expected[1])

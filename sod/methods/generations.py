@@ -17,6 +17,7 @@ from sod.method import Method
 from sod.methods.tokencut import TokenCut
 from sod.nn.backbone import BackboneConfig
 from sod.nn.evalseg import EvalSegConfig, EvalSegNet
+from sod.nn.vit import share_backbones
 from sod.refine.refinement import Refinement
 from sod.selection import SelectionConfig
 from sod.teacher import build_method, build_teacher
@@ -152,6 +153,7 @@ class Generations(Method):
 
     def graduate(self, students: dict[str, Method], evalseg: EvalSegNet) -> None:
         """Let trained students, and the network that scores them, speak from now on."""
+        share_backbones(students.values())
         self.members = nn.ModuleDict(students)
         self.evalseg = evalseg
 
@@ -195,6 +197,7 @@ class Generations(Method):
             student.on_load_checkpoint(content)
             student.load_state_dict(content["state_dict"])
             students[name] = student
+        share_backbones(students.values())
         self.members = nn.ModuleDict(students)
         found = {f"members.{name}": value for name, value in self.members.state_dict().items()}
         checkpoint["state_dict"].update(found)

@@ -1,25 +1,11 @@
 """Frozen weights in checkpoints: referenced by a checksum instead of stored."""
 
-import hashlib
-from collections.abc import Mapping
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 from sod.errors import SodError
-
-
-def checksum(state: Mapping[str, Tensor]) -> str:
-    """Return the sha256 of tensors: their names, types, shapes and values, in order of the names.
-
-    It is the same on every device and however the file was written that they came from.
-    """
-    digest = hashlib.sha256()
-    for name in sorted(state):
-        tensor = state[name].detach().cpu().contiguous()
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.numpy().tobytes())
-    return digest.hexdigest()
+from sod.nn.weights import state_checksum
 
 
 def leave_out(checkpoint: dict[str, Any], prefix: str, module: nn.Module) -> None:
@@ -33,7 +19,7 @@ def leave_out(checkpoint: dict[str, Any], prefix: str, module: nn.Module) -> Non
     state = checkpoint["state_dict"]
     kept = {name: value for name, value in state.items() if not name.startswith(f"{prefix}.")}
     checkpoint["state_dict"] = kept
-    checkpoint[f"{prefix}_sha256"] = checksum(module.state_dict())
+    checkpoint[f"{prefix}_sha256"] = state_checksum(module.state_dict())
 
 
 def put_back(checkpoint: dict[str, Any], prefix: str, module: nn.Module, source: str) -> None:
@@ -52,7 +38,7 @@ def put_back(checkpoint: dict[str, Any], prefix: str, module: nn.Module, source:
     if expected is None:
         return
     own = module.state_dict()
-    found = checksum(own)
+    found = state_checksum(own)
     if found != expected:
         raise SodError(
             f"{prefix}: the checkpoint was trained with other weights (sha256 {expected[:12]}...) "

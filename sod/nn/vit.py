@@ -1,5 +1,6 @@
 """Dense features out of timm's vision transformers."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,6 +15,7 @@ from sod.errors import SodError
 from sod.nn.features import Backbone
 from sod.nn.position import dino_position
 from sod.nn.projection import Facet, Projection, TimmModule
+from sod.nn.weights import state_checksum
 
 PositionMode = Literal["dino", "timm"]
 CACHED_GRIDS = 32
@@ -74,13 +76,24 @@ class VisionBackbone(Backbone):
         vit.attn_pool = None
         self.vit = vit
         self._positions: dict[tuple[object, ...], Tensor] = {}
+        self.remembers = False
+        self._last: tuple[Tensor, Tensor] | None = None
         self.freeze()
 
     def forward(self, images: Tensor) -> Tensor:
-        """Map images ``[B, 3, H, W]`` in [0, 1] to features ``[B, channels, H/p, W/p]``."""
+        """Map images ``[B, 3, H, W]`` in [0, 1] to features ``[B, channels, H/p, W/p]``.
+
+        Where it ``remembers``, the features of the last images are not computed again: several
+        heads that share it ask for the same ones in turn.
+        """
+        if self.remembers and self._last is not None and _same(self._last[0], images):
+            return self._last[1]
         rows, columns = self.grid(images)
-        features = torch.cat([found[:, self.prefix :] for found in self.tapped(images)], dim=2)
-        return features.transpose(1, 2).reshape(len(images), self.channels, rows, columns)
+        found = torch.cat([part[:, self.prefix :] for part in self.tapped(images)], dim=2)
+        features = found.transpose(1, 2).reshape(len(images), self.channels, rows, columns)
+        if self.remembers:
+            self._last = images.clone(), features
+        return features
 
     @property
     def prefix(self) -> int:
@@ -140,6 +153,28 @@ class VisionBackbone(Backbone):
                 trained = self.vit.patch_embed.grid_size
                 self._positions[key] = dino_position(embedding, trained, grid)
         return self._positions[key]
+
+
+def share_backbones(models: Iterable[nn.Module]) -> None:
+    """Let models with equal frozen backbones use one, which remembers the last images.
+
+    Args:
+        models: In whose modules the backbones are replaced.
+    """
+    known: dict[str, VisionBackbone] = {}
+    for model in models:
+        for parent in list(model.modules()):
+            for name, child in list(parent.named_children()):
+                if isinstance(child, VisionBackbone):
+                    taps = f"{child.taps} {child.pos_embed}"
+                    shared = known.setdefault(taps + state_checksum(child.state_dict()), child)
+                    shared.remembers = True
+                    setattr(parent, name, shared)
+
+
+def _same(left: Tensor, right: Tensor) -> bool:
+    alike = left.shape == right.shape and left.dtype == right.dtype and left.device == right.device
+    return alike and torch.equal(left, right)
 
 
 def _check(vit: TimmModule, pos_embed: PositionMode, name: str) -> None:
