@@ -88,6 +88,18 @@ def test_losses_and_gradients_are_finite(
     assert all(torch.isfinite(loss) for loss in losses.values())
 
 
+@pytest.mark.parametrize("aggregation", ["mean", "max"])
+def test_soft_masks_that_touch_the_border_cost_no_more_than_hard_ones(
+    aggregation: Aggregation,
+) -> None:
+    weights = ConnectivityWeights(1.0, 0.8, 0.2, 0.5, 0.3, 0.7)
+    soft = torch.full((1, 1, 5, 6), 0.9)
+    losses = connectivity_losses(torch.zeros(1, 8, 5, 6), soft, weights, aggregation)
+    hard = connectivity_losses(torch.zeros(1, 8, 5, 6), soft > 0.5, weights, aggregation)
+    assert losses["decoupled"].item() == pytest.approx(hard["decoupled"].item(), rel=0.2)
+    assert all(loss < 3 for loss in losses.values())
+
+
 @pytest.mark.parametrize("name", list(vars(ConnectivityWeights())))
 def test_every_term_alone_reaches_the_logits(name: str) -> None:
     logits, masks = random_case()

@@ -117,7 +117,10 @@ def _check_name(name: str) -> None:
             f"backbone.name: '{architecture}' has no tag '{tag}'.{suggest(name, tagged)}"
         )
     if not any(timm.models.is_model_in_modules(architecture, [family]) for family in FAMILIES):
-        raise SodError(f"backbone.name: '{name}' is not a vision transformer with a grid of tokens")
+        raise SodError(
+            f"backbone.name: '{name}' is not a vision transformer with a grid of tokens; take one, "
+            "or, if a ConnNet on a CNN needs pseudo-masks, name a labels.teacher or labels.store"
+        )
 
 
 def _tap(facet: str, block: int, depth: int, name: str) -> Tap:

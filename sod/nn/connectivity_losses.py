@@ -121,7 +121,8 @@ def connectivity_losses(
     Args:
         logits: ``[B, 8R, H, W]``, of any floating type.
         targets: masks ``[B, 1, H, W]`` in [0, 1] at the resolution of the logits: a cube is never
-            resized. Soft masks are allowed; their edges are those of the mask above one half.
+            resized. Soft masks are allowed; their edges are those of the mask above one half, and
+            the decoupled term takes an edge for wholly salient.
         weights: of the terms; the default is as published.
         aggregation: how votes become saliency.
         dilations: distance in pixels of each ring of neighbours.
@@ -159,10 +160,12 @@ def _terms(
     edges = edge_set(cube_from_masks(targets > 0.5, dilations))
     saliency = log_saliency(votes, aggregation)
     decoupled = log_decoupled(votes, edges, aggregation)
+    # An edge is salient: doubt about it would meet the certain zero of a vote out of the image.
+    firm = torch.where(edges, 1.0, targets)
     pixels = (pixel_weights, image_weights)
     pairs = (None if pixel_weights is None else pair_weights(pixel_weights, dilations), pixels[1])
     return {
-        "decoupled": lambda: weighted_mean(decoupled.cross_entropy(targets), *pixels),
+        "decoupled": lambda: weighted_mean(decoupled.cross_entropy(firm), *pixels),
         "connectivity": lambda: binary_loss(logits, cube, *pairs),
         "voted": lambda: weighted_mean(votes.cross_entropy(cube), *pairs),
         "saliency": lambda: weighted_mean(saliency.cross_entropy(targets), *pixels),
