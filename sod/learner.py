@@ -16,7 +16,6 @@ from sod.data.dataset import Batch
 from sod.data.samples import Sample
 from sod.errors import SodError
 from sod.method import Method
-from sod.monitors import label_free
 from sod.pseudo import LabelStore, select
 from sod.teacher import LabelsConfig, build_teacher, complete_store, fill_store
 
@@ -108,15 +107,7 @@ class LabelLearner(Method):
 
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
         """Log what can be said of a checkpoint without any mask; ``val/score`` chooses it."""
-        images = batch["images"]
-        for name, values in label_free(self.saliency, images).items():
-            self.log(
-                f"val/{name}",
-                values.mean(),
-                batch_size=len(images),
-                sync_dist=True,
-                add_dataloader_idx=False,
-            )
+        self.log_label_free(batch["images"])
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Train what is not frozen with AdamW; the rate falls per optimiser step."""

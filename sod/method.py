@@ -13,6 +13,7 @@ from torch import Tensor
 
 from sod.data.dataset import Batch
 from sod.errors import SodError
+from sod.monitors import label_free
 
 
 class Prediction(TypedDict):
@@ -75,6 +76,21 @@ class Method(LightningModule, ABC):
         for name, term in terms.items():
             self.log(f"train/{name}", term.detach(), prog_bar=name == "loss", sync_dist=True)
         return terms["loss"]
+
+    def log_label_free(self, images: Tensor) -> None:
+        """Log as ``val/...`` what can be said without any mask; ``val/score`` is the sum of it.
+
+        Args:
+            images: ``[B, 3, H, W]`` in [0, 1], of a validation batch.
+        """
+        for name, values in label_free(self.saliency, images).items():
+            self.log(
+                f"val/{name}",
+                values.mean(),
+                batch_size=len(images),
+                sync_dist=True,
+                add_dataloader_idx=False,
+            )
 
     def test_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> Prediction:
         """Detect, and measure the time per image."""

@@ -12,6 +12,7 @@ RUN/generations.png, last.ckpt       pictures through the generations; the last 
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -110,8 +111,13 @@ class Course:
         """Write what the run is of, or refuse a folder that is of something else."""
         arguments = self.method.arguments()
         del arguments["generations"]  # more of them may follow later
-        data = {"train": self.data.train, "size": self.data.size, "batch": self.data.batch_size}
-        text = json.dumps({"method": arguments, "data": data, "seed": self.seed}, indent=2)
+        seen = {
+            "train": self.data.train,
+            "size": self.data.size,
+            "batch_size": self.data.batch_size,
+            "augmentation": asdict(self.data.augmentation),
+        }
+        text = json.dumps({"method": arguments, "data": seen, "seed": self.seed}, indent=2)
         path = self.folder / "course.json"
         if path.is_file() and path.read_text(encoding="utf-8") != text:
             raise SodError(

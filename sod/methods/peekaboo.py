@@ -18,9 +18,7 @@ from sod.method import Method
 from sod.monitors import (
     CollapseGuard,
     GuardConfig,
-    agreement,
     foreground_shares,
-    selection_score,
 )
 from sod.nn.backbone import BackboneConfig, build_backbone
 from sod.nn.foundseed import FoundSeed
@@ -33,7 +31,6 @@ from sod.nn.propagation import propagate
 from sod.nn.starts import StartConfig, tokencut_masks, trust_in
 from sod.processes import mean_over_processes
 from sod.refine import BilateralGrid, refine_targets
-from sod.refine.refinement import refine
 from sod.refine.targets import Downsample
 
 BACKBONE = BackboneConfig(name="vit_small_patch8_224.dino")
@@ -189,21 +186,7 @@ class Peekaboo(Method):
 
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
         """Log what can be said of a checkpoint without any mask; ``val/score`` chooses it."""
-        images = batch["images"]
-        saliency = self.saliency(images)
-        shares = foreground_shares(saliency)
-        refinement = agreement(saliency, refine(images, saliency, "bilateral"))
-        mirrored = agreement(saliency, self.saliency(images.flip(-1)).flip(-1))
-        score = selection_score(shares["foreground"], shares["border"], refinement, mirrored)
-        seen = shares | {"refinement": refinement, "augmentation": mirrored, "score": score}
-        for name, values in seen.items():
-            self.log(
-                f"val/{name}",
-                values.mean(),
-                batch_size=len(images),
-                sync_dist=True,
-                add_dataloader_idx=False,
-            )
+        self.log_label_free(batch["images"])
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Train the head with AdamW; the rate falls per optimiser step, not per epoch."""
