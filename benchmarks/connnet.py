@@ -72,11 +72,11 @@ def students(store: Path) -> dict[str, list[str]]:
     found = {}
     for head in HEADS:
         for seed in range(3):
-            seeds = [f"--seed_everything={seed}", f"--data.seed={seed}"]
-            found[f"{head} head, seed {seed}"] = [labels, f"--model.head.kind={head}", *seeds]
+            chosen = [f"--model.head.kind={head}", f"--seed_everything={seed}"]
+            found[f"{head} head, seed {seed}"] = [labels, *chosen]
     for part in ("pixels", "images"):
         name = f"connectivity head, seed 0, trust_{part}"
-        found[name] = [labels, f"--model.labels.trust_{part}=true", "--data.seed=0"]
+        found[name] = [labels, f"--model.labels.trust_{part}=true"]
     return found
 
 

@@ -141,3 +141,20 @@ def test_ecssd_through_the_data_module(shared: Path) -> None:
     assert tuple(batch["masks"][0].shape) == (image.height, image.width)
     expected = torch.tensor(np.asarray(image.convert("RGB"))).permute(2, 0, 1) / 255
     assert torch.equal(batch["images"][0], expected)
+
+
+def test_the_seed_of_the_run_decides_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PL_GLOBAL_SEED", "7")
+    assert SaliencyData().seed == 7
+    assert SaliencyData(seed=3).seed == 3
+    monkeypatch.delenv("PL_GLOBAL_SEED")
+    assert SaliencyData().seed == 0
+
+
+def test_a_variant_differs_in_what_it_is_told() -> None:
+    data = SaliencyData(root="r", train="a", size=64, batch_size=3, seed=5, drop_defects=True)
+    same, other = data.variant("a"), data.variant("b", 32, 2, 9)
+    assert (same.train, same.size, same.batch_size, same.seed) == ("a", 64, 3, 5)
+    assert (other.train, other.size, other.batch_size, other.seed) == ("b", 32, 2, 9)
+    assert other.root == "r"
+    assert other.drop_defects
