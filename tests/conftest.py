@@ -1,9 +1,11 @@
 import os
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 ROOT = Path(__file__).parents[1]
 
@@ -15,6 +17,15 @@ def shared() -> Path:
     if not (folder / "data" / "ECSSD").is_dir():
         pytest.skip(f"no shared data: {folder} is absent (set SOD_SHARED)")
     return folder
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Many tiny steps in one thread: several would mostly wait for one another."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(autouse=True)

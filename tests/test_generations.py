@@ -225,6 +225,7 @@ def test_mistakes_are_named(
     assert "no run of Generations" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("one_thread")
 def test_the_selection_network_learns_which_maps_are_good() -> None:
     generator = torch.Generator().manual_seed(0)
     images = torch.randint(0, 256, (24, 3, 16, 16), generator=generator).byte()

@@ -66,6 +66,7 @@ def test_any_size_in_the_same_size_out(kind: str, size: tuple[int, int]) -> None
     torch.testing.assert_close(saliency, mirrored, atol=1e-4, rtol=0)
 
 
+@pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("kind", KINDS)
 def test_it_learns_a_soft_mask(kind: str) -> None:
     torch.manual_seed(0)
@@ -75,9 +76,8 @@ def test_it_learns_a_soft_mask(kind: str) -> None:
     mask = (204 * image[0, 0]).byte()
     batch = Batch(images=image, masks=[mask], samples=[Sample("a", Path("a.png"))], errors=[])
     adam = torch.optim.Adam(method.parameters(), lr=0.01)
-    for _ in range(
-        20 if kind == "lowres" else 80
-    ):  # a wide kernel on 128 pixels: slow, but quick to learn
+    # Wide kernels on 128 pixels are slow, but quick to learn.
+    for _ in range(20 if kind == "lowres" else 80):
         adam.zero_grad()
         method.loss(batch)["loss"].backward()
         adam.step()
