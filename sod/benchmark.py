@@ -57,7 +57,7 @@ def _contender(part: str) -> Contender:
     name = label if equals else paths[0].stem
     if paths[0].is_dir():
         return Contender(name, ("--maps", str(paths[0])))
-    if paths[0].suffix == ".ckpt":
+    if paths[0].suffix in {".ckpt", ".safetensors"}:
         return Contender(name, ("--ckpt", str(paths[0])))
     return Contender(name, tuple(word for path in paths for word in ("--config", str(path))))
 

@@ -8,7 +8,9 @@ from typing import Any
 import torch
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
+from sod.drafts import draft_of
 from sod.errors import SodError
+from sod.export.tensors import read_model
 from sod.method import Method
 
 
@@ -31,29 +33,24 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             SodError: The folder cannot be written; the previous file is untouched.
         """
         target = Path(path)
-        draft = target.with_name(f"{target.name}.{os.getpid()}.tmp")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            for stale in target.parent.glob(f"{target.name}.*.tmp"):
-                stale.unlink()
-            with draft.open("wb") as file:
-                torch.save(checkpoint, file)
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(target)
         except OSError as error:
-            draft.unlink(missing_ok=True)
             raise SodError(f"checkpoint {target}: cannot be written: {error.strerror}.") from error
+        with draft_of(target) as draft, draft.open("wb") as file:
+            torch.save(checkpoint, file)
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
-    """Open a checkpoint; only tensors and primitives are ever read from it.
+    """Open a checkpoint, or a model of `sod export`; only tensors and primitives are ever read.
 
     Raises:
         SodError: The file is missing, damaged, holds code, or is not a checkpoint of this project.
     """
     if not Path(path).is_file():
         raise SodError(f"--ckpt {path}: there is no such file.")
+    if Path(path).suffix == ".safetensors":
+        return read_model(Path(path))
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:

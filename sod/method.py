@@ -13,6 +13,7 @@ from torch import Tensor
 
 from sod.data.dataset import Batch
 from sod.errors import SodError
+from sod.export.portable import portable_arguments
 from sod.monitors import label_free
 
 
@@ -111,6 +112,10 @@ class Method(LightningModule, ABC):
         """Return nothing: a training-free method has no optimiser."""
         return None
 
+    def traceable(self) -> bool:
+        """Say whether :meth:`saliency` is one graph of tensor operations, as ONNX holds it."""
+        return True
+
     def arguments(self) -> dict[str, Any]:
         """Return the constructor's arguments as primitives: what a config would say."""
         return {name: _primitive(value) for name, value in self.hparams.items()}
@@ -119,6 +124,14 @@ class Method(LightningModule, ABC):
         """Store name and arguments as primitives, so that the file opens without its code run."""
         checkpoint["method"] = type(self).__name__
         checkpoint["hyper_parameters"] = self.arguments()
+
+    def portable(self) -> dict[str, Any]:
+        """Return a checkpoint that holds all weights and names no file: it needs nothing else."""
+        return {
+            "method": type(self).__name__,
+            "hyper_parameters": portable_arguments(self.arguments()),
+            "state_dict": self.state_dict(),
+        }
 
 
 def known_methods() -> Iterator[type[Method]]:

@@ -51,6 +51,7 @@ COMMANDS = {
         ("predict", True),
         ("evaluate", True),
         ("discover", True),
+        ("export", True),
         ("data", False),
         ("benchmark", False),
         ("generations", False),

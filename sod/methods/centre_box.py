@@ -23,7 +23,7 @@ class CentreBox(Method):
         height, width = images.shape[-2:]
         rows, columns = (self._inside(side, images.device) for side in (height, width))
         box = (rows[:, None] & columns[None]).float()
-        return box.expand(len(images), 1, height, width)
+        return box.expand(images.shape[0], 1, height, width)
 
     def _inside(self, side: int, device: torch.device) -> Tensor:
         centres = (torch.arange(side, device=device) + 0.5) / side

@@ -102,7 +102,12 @@ class ConnNet(LabelLearner):
 
     def default_teacher(self) -> Method:
         """Return TokenCut on this backbone's first features."""
-        return TokenCut(replace(self.config, more=[]), self.labels.tau)
+        teacher = TokenCut(replace(self.config, more=[]), self.labels.tau)
+        _, frozen = frozen_part(self.network.pyramid)
+        if self.config.weights is None and frozen is not None:
+            own = frozen.state_dict()  # no file has them: they came with a checkpoint
+            teacher.backbone.load_state_dict({k: own[k] for k in teacher.backbone.state_dict()})
+        return teacher
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Leave a frozen backbone out, unless asked for; its checksum stays."""

@@ -191,8 +191,10 @@ class Generations(Method):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Build the students that the checkpoint holds, with their weights."""
         students: dict[str, Method] = {}
-        for content in checkpoint.get("students", []):
-            name = content["name"]
+        for stored in checkpoint.get("students", []):
+            name = stored["name"]
+            own = _part(checkpoint["state_dict"], f"members.{name}.")
+            content = {"state_dict": own, **stored}
             student = build_method(content["method"], content["hyper_parameters"], {}, name)
             student.on_load_checkpoint(content)
             student.load_state_dict(content["state_dict"])
@@ -202,9 +204,33 @@ class Generations(Method):
         found = {f"members.{name}": value for name, value in self.members.state_dict().items()}
         checkpoint["state_dict"].update(found)
 
-    def _stored(self, name: str) -> dict[str, Any]:
+    def portable(self) -> dict[str, Any]:
+        """Describe each student beside the weights of all of them.
+
+        Raises:
+            SodError: There are none yet.
+        """
+        if not self.members:
+            raise SodError("Generations: no student has learnt yet: give --ckpt RUN/last.ckpt.")
+        content = super().portable()
+        content["students"] = [{"name": name, **self._described(name)} for name in self.members]
+        return content
+
+    def traceable(self) -> bool:
+        """Say whether all students are graphs."""
+        return all(self._student(name).traceable() for name in self.members)
+
+    def _student(self, name: str) -> Method:
         student = self.members[name]
         assert isinstance(student, Method)  # noqa: S101 - narrows the type
+        return student
+
+    def _described(self, name: str) -> dict[str, Any]:
+        content = self._student(name).portable()
+        return {key: value for key, value in content.items() if key != "state_dict"}
+
+    def _stored(self, name: str) -> dict[str, Any]:
+        student = self._student(name)
         content: dict[str, Any] = {"name": name, "state_dict": student.state_dict()}
         student.on_save_checkpoint(content)
         return content
@@ -213,3 +239,8 @@ class Generations(Method):
     def _ask(member: nn.Module, images: Tensor) -> Tensor:
         assert isinstance(member, Method)  # noqa: S101 - narrows the type
         return member.saliency(images)
+
+
+def _part(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Return the entries below a prefix, without it."""
+    return {k.removeprefix(prefix): value for k, value in state.items() if k.startswith(prefix)}

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from sod.data.dataset import Batch
 from sod.data.masking import HiddenConfig, Hider, hide
+from sod.errors import SodError
 from sod.method import Method
 from sod.monitors import (
     CollapseGuard,
@@ -243,10 +244,18 @@ class Peekaboo(Method):
     def _first_masks(self, images: Tensor, features: Tensor) -> Tensor:
         with torch.autocast(images.device.type, enabled=False):
             if self.start.kind == "found":
-                # Built when it is needed: prediction never does.
-                self._found = self._found or [FoundSeed(self.config)]
-                return self._found[0].masks(images.float(), self.start.tau)
+                return self._found_seed().masks(images.float(), self.start.tau)
             return tokencut_masks(self._first_features(features), self.start.tau)
+
+    def _found_seed(self) -> FoundSeed:
+        """Build it when it is needed: prediction never does."""
+        if self.config.weights is None and self.store_backbone:
+            raise SodError(
+                "start.kind: 'found' needs more of the backbone than an exported model has: give "
+                "--model.backbone.weights FILE, or --model.start.kind tokencut (or none)."
+            )
+        self._found = self._found or [FoundSeed(self.config)]
+        return self._found[0]
 
     def _start_terms(
         self,

@@ -68,6 +68,10 @@ class TokenCut(Method):
         full = F.interpolate(patches, prepared.shape[-2:], mode="nearest")
         return full[..., : size[0], : size[1]]
 
+    def traceable(self) -> bool:
+        """Say that it is no graph: eigenvectors are iterated and components are searched for."""
+        return False
+
     def _prepare(self, images: Tensor) -> Tensor:
         patch = self.backbone.patch_size
         height, width = self._working_size(*images.shape[-2:])

@@ -90,7 +90,7 @@ class VisionBackbone(Backbone):
             return self._last[1]
         rows, columns = self.grid(images)
         found = torch.cat([part[:, self.prefix :] for part in self.tapped(images)], dim=2)
-        features = found.transpose(1, 2).reshape(len(images), self.channels, rows, columns)
+        features = found.transpose(1, 2).reshape(images.shape[0], self.channels, rows, columns)
         if self.remembers:
             self._last = images.clone(), features
         return features
@@ -137,7 +137,7 @@ class VisionBackbone(Backbone):
         """Prepend the extra tokens to patches ``[B, h, w, C]`` and add the position embedding."""
         position = self._position((patches.shape[1], patches.shape[2]))
         extra = [token for token in (self.vit.cls_token, self.vit.reg_token) if token is not None]
-        extra = [token.expand(len(patches), -1, -1) for token in extra]
+        extra = [token.expand(patches.shape[0], -1, -1) for token in extra]
         tokens = torch.cat([*extra, patches.flatten(1, 2)], dim=1)
         # Some models embed the positions of patches only.
         return tokens + F.pad(position, (0, 0, tokens.shape[1] - position.shape[1], 0))
