@@ -2,7 +2,6 @@
 
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -16,21 +15,9 @@ from sod.data.dataset import Batch
 from sod.data.samples import Sample
 from sod.errors import SodError
 from sod.method import Method
+from sod.optimisers import CosineOptimiser
 from sod.pseudo import LabelStore, select
 from sod.teacher import LabelsConfig, build_teacher, complete_store, fill_store
-
-
-@dataclass(frozen=True)
-class CosineOptimiser:
-    """AdamW, its rate falling to zero along a cosine over the whole training.
-
-    Args:
-        lr: Learning rate for the whole effective batch; it is not scaled by the devices.
-        weight_decay: Of AdamW.
-    """
-
-    lr: float = 1e-3
-    weight_decay: float = 1e-2
 
 
 class LabelLearner(Method):
@@ -111,14 +98,8 @@ class LabelLearner(Method):
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Train what is not frozen with AdamW; the rate falls per optimiser step."""
-        options = self.optimiser
         learning = [parameter for parameter in self.parameters() if parameter.requires_grad]
-        adamw = torch.optim.AdamW(learning, lr=options.lr, weight_decay=options.weight_decay)
-        steps = self.trainer.estimated_stepping_batches
-        if steps == float("inf"):
-            raise SodError("trainer: the rate falls over the training: set max_steps or max_epochs")
-        cosine = torch.optim.lr_scheduler.CosineAnnealingLR(adamw, max(int(steps), 1))
-        return {"optimizer": adamw, "lr_scheduler": {"scheduler": cosine, "interval": "step"}}
+        return self.optimiser.build(learning, self.trainer.estimated_stepping_batches)
 
     def learn_from(
         self, data: SaliencyData, files: Mapping[Path, Path], scores: Mapping[str, float]

@@ -13,7 +13,7 @@ from torch import Tensor
 from sod.connectivity import full_precision
 from sod.data.dataset import Batch
 from sod.errors import SodError
-from sod.learner import CosineOptimiser, LabelLearner
+from sod.learner import LabelLearner
 from sod.method import Method
 from sod.methods.tokencut import TokenCut
 from sod.nn.backbone import BackboneConfig
@@ -23,6 +23,7 @@ from sod.nn.inference import InferenceConfig, image_logits
 from sod.nn.layers import resize
 from sod.nn.network import NetworkConfig, build_network
 from sod.nn.pyramid import CnnPyramid, frozen_part
+from sod.optimisers import CosineOptimiser
 from sod.refine.instances import Instances, instances, resize_instances
 from sod.resize import saliency_size
 from sod.teacher import LabelsConfig

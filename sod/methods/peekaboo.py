@@ -4,7 +4,6 @@ Zunair & Ben Hamza, BMVC 2024 (arXiv 2407.17628), on the training of FOUND (SimÃ
 2023). The published computation and what is better than it are options of one method.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -30,6 +29,7 @@ from sod.nn.patch_head import PatchHead
 from sod.nn.peekaboo_losses import TermsConfig, consistency_loss, sharpen_loss, total_loss
 from sod.nn.propagation import propagate
 from sod.nn.starts import StartConfig, tokencut_masks, trust_in
+from sod.optimisers import FallingOptimiser
 from sod.processes import mean_over_processes
 from sod.refine import BilateralGrid, refine_targets
 from sod.refine.targets import Downsample
@@ -38,24 +38,7 @@ BACKBONE = BackboneConfig(name="vit_small_patch8_224.dino")
 TERMS, START, HIDDEN, GUARD = TermsConfig(), StartConfig(), HiddenConfig(), GuardConfig()
 
 
-@dataclass(frozen=True)
-class StepOptimiser:
-    """AdamW, its rate falling by a factor every so many optimiser steps.
-
-    Args:
-        lr: Learning rate for the whole effective batch; it is not scaled by the devices.
-        weight_decay: Of AdamW.
-        every: Steps between two decays.
-        factor: Of each decay.
-    """
-
-    lr: float = 5e-2
-    weight_decay: float = 1e-2
-    every: int = 50
-    factor: float = 0.95
-
-
-OPTIMISER, INFERENCE = StepOptimiser(), InferenceConfig()
+OPTIMISER, INFERENCE = FallingOptimiser(), InferenceConfig()
 
 
 class Peekaboo(Method):
@@ -87,7 +70,7 @@ class Peekaboo(Method):
         hidden: HiddenConfig = HIDDEN,
         downsample: Downsample = "any",
         guard: GuardConfig = GUARD,
-        optimiser: StepOptimiser = OPTIMISER,
+        optimiser: FallingOptimiser = OPTIMISER,
         inference: InferenceConfig = INFERENCE,
         store_backbone: bool = False,
     ) -> None:
@@ -191,12 +174,7 @@ class Peekaboo(Method):
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Train the head with AdamW; the rate falls per optimiser step, not per epoch."""
-        options = self.optimiser
-        adamw = torch.optim.AdamW(
-            self.head.parameters(), lr=options.lr, weight_decay=options.weight_decay
-        )
-        falling = torch.optim.lr_scheduler.StepLR(adamw, options.every, options.factor)
-        return {"optimizer": adamw, "lr_scheduler": {"scheduler": falling, "interval": "step"}}
+        return self.optimiser.build(self.head.parameters(), self.trainer.estimated_stepping_batches)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Leave the frozen backbone out, unless asked for; its checksum stays."""

@@ -9,11 +9,12 @@ from torch import Tensor, nn
 from sod.connectivity import full_precision
 from sod.data.dataset import Batch
 from sod.errors import SodError, suggest
-from sod.learner import CosineOptimiser, LabelLearner
+from sod.learner import LabelLearner
 from sod.nn.layers import resize
 from sod.nn.losses import binary_loss, weighted_mean
 from sod.nn.lowres import LowResNet
 from sod.nn.unet import UNet
+from sod.optimisers import CosineOptimiser
 from sod.teacher import LabelsConfig
 
 Kind = Literal["lowres", "unet", "dilated", "dense"]
