@@ -1,7 +1,7 @@
 """Unsupervised selection: which pseudo-masks are good enough to be learnt from."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from typing import Literal, NamedTuple, get_args
 
@@ -16,6 +16,8 @@ class SelectionConfig:
 
     Args:
         keep: Share of all images whose pseudo-masks are kept, the best first, in (0, 1].
+        later: The same of the second and further generations, whose teachers err less; null: as
+            the first.
         least: Keep at least so many, the best outside the bounds too where these leave fewer.
         low: Objects with a smaller share of their image are rejected.
         high: Objects with a larger share of their image are rejected.
@@ -26,6 +28,7 @@ class SelectionConfig:
     """
 
     keep: float = 0.5
+    later: float | None = 1.0
     least: int = 8
     low: float = 0.03
     high: float = 0.6
@@ -34,11 +37,18 @@ class SelectionConfig:
 
     def __post_init__(self) -> None:
         """Refuse values that mean nothing, naming the field."""
-        if not 0 < self.keep <= 1:
-            raise SodError(f"selection.keep: {self.keep} is not in (0, 1]")
+        for field, share in (("keep", self.keep), ("later", self.later)):
+            if share is not None and not 0 < share <= 1:
+                raise SodError(f"selection.{field}: {share} is not in (0, 1]")
         if self.score not in get_args(Score):
             known = ", ".join(get_args(Score))
             raise SodError(f"selection.score: '{self.score}' is none of {known}")
+
+    def at(self, generation: int) -> "SelectionConfig":
+        """Return what counts in a generation, from 1: ``keep`` is its own share."""
+        if generation < 2 or self.later is None:
+            return self
+        return replace(self, keep=self.later)
 
 
 class Candidate(NamedTuple):

@@ -41,6 +41,13 @@ def test_at_least_so_many_are_kept_from_outside_the_bounds_too() -> None:
     assert chosen(given, SelectionConfig(keep=1.0, least=1)) == ["a"]
 
 
+def test_later_generations_keep_a_share_of_their_own() -> None:
+    config = SelectionConfig(keep=0.3, later=0.8, low=0.1)
+    assert [config.at(number).keep for number in (1, 2, 3)] == [0.3, 0.8, 0.8]
+    assert config.at(2).low == 0.1
+    assert SelectionConfig(keep=0.3, later=None).at(2).keep == 0.3
+
+
 @pytest.mark.parametrize(
     ("kind", "score"),
     [("contrast", 0.8), ("agreement", 0.5), ("product", 0.4), ("evalseg", 0.2)],
@@ -54,7 +61,7 @@ def test_a_contrast_below_zero_is_worth_nothing() -> None:
     assert candidate("a", -0.5).score("product") == 0.0
 
 
-@pytest.mark.parametrize("wrong", [{"keep": 0.0}, {"keep": 1.5}, {"score": "luck"}])
+@pytest.mark.parametrize("wrong", [{"keep": 0.0}, {"keep": 1.5}, {"later": 2.0}, {"score": "luck"}])
 def test_values_that_mean_nothing_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(SodError, match=f"selection.{next(iter(wrong))}"):
         SelectionConfig(**wrong)  # type: ignore[arg-type]

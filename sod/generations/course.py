@@ -132,7 +132,7 @@ class Course:
         """Return name and score of the labels that a generation learns from."""
         path = self._place(number) / "selection.jsonl"
         if self._first and not path.is_file():
-            write_selection(path, choose(taught.candidates, self.method.selection))
+            write_selection(path, choose(taught.candidates, self.method.selection.at(number)))
         wait_for_others()
         return read_selection(path)
 
@@ -188,9 +188,10 @@ class Course:
         if number:
             method.graduate(members, self._evalseg(number, seen))
         scores = evalseg_scores(method.evalseg, seen) if number else agreement
-        share = method.share if number else 1.0
-        how = Joining(method.combine, method.power, method.refine, share)
-        labels = join_maps(samples, stores, scores, place / "labels", how)
+        first = self._stores.get("generation 0")
+        share, memory = (1.0, 0.0) if first is None else (method.share, method.memory)
+        how = Joining(method.combine, method.power, method.refine, share, memory)
+        labels = join_maps(samples, stores, scores, place / "labels", how, first)
         self._stores[f"generation {number}"] = labels
         label_maps = thumbnails(samples, {"labels": labels}, method.evalseg_config.size)
         candidates = self._candidates(number, samples, labels, label_maps, seen)

@@ -30,13 +30,15 @@ class Joining(NamedTuple):
         combine: Their mean, weighted by scores, or the best scored.
         power: Of the scores as weights.
         refine: What is done to the result.
-        share: Share of the refined map in the label; the rest is the map as it was.
+        share: Share of the refined map in the result; the rest is the map as it was.
+        memory: Share of the first teachers' label, where there is one, in the label.
     """
 
     combine: Combine
     power: float
     refine: Refinement
     share: float
+    memory: float
 
 
 def ask(
@@ -85,6 +87,7 @@ def join_maps(
     scores: Tensor,
     folder: Path,
     how: Joining,
+    first: LabelStore | None = None,
 ) -> LabelStore:
     """Let all processes together store what models say of images together.
 
@@ -94,6 +97,7 @@ def join_maps(
         scores: How good that is, ``[N, M]`` in [0, 1].
         folder: Of the store for the joined maps.
         how: How they are joined.
+        first: The labels of the first teachers; they do not know images that joined later.
 
     Returns:
         The store, complete.
@@ -106,7 +110,10 @@ def join_maps(
     wait_for_others()
     rows = {sample.name: row for row, sample in enumerate(samples)}
     for sample in missing:
-        store.write(sample, _joined(sample, stores, scores[rows[sample.name]], how))
+        label = _joined(sample, stores, scores[rows[sample.name]], how)
+        if first is not None and sample.name in first.labels:
+            label = how.memory * read_map(first.path(sample.name)) + (1 - how.memory) * label
+        store.write(sample, label)
     wait_for_others()
     if rank == 0:
         store.join()

@@ -71,9 +71,12 @@ class Generations(Method):
         students: Who learns, each from scratch in every generation.
         generations: How many there are.
         refine: What is done to what a generation says together before it is taught to the next.
-        share: Share of the refined map in what students teach, the rest is the map as it was; 0
-            measured best: refinements of refinements wear an object's thin parts away. First
-            teachers teach the refined map.
+        share: Share of the refined map in what students say together, the rest is the map as it
+            was: refinements of refinements wear an object's thin parts away. Of what the first
+            teachers say, all of it is refined.
+        memory: Share of the first teachers' label in what students teach. The first teachers err
+            here and there, students in the same way everywhere: taught what their own kind says
+            alone, the next ones do so all the more.
         selection: Which pseudo-masks are taught.
         evalseg: The selection network.
         combine: How maps are joined: their ``mean``, ``weighted`` by the scores of the selection
@@ -91,7 +94,8 @@ class Generations(Method):
         students: list[StudentConfig] = STUDENTS,
         generations: int = 2,
         refine: Refinement = "bilateral",
-        share: float = 0.0,
+        share: float = 0.5,
+        memory: float = 0.5,
         selection: SelectionConfig = SELECTION,
         evalseg: EvalSegConfig = EVALSEG,
         combine: Combine = "weighted",
@@ -105,11 +109,13 @@ class Generations(Method):
             raise SodError("students: name at least one, each by a name of its own")
         if generations < 1:
             raise SodError(f"generations: {generations} is not at least 1")
-        if not 0 <= share <= 1:
-            raise SodError(f"share: {share} is not in 0..1")
+        for name, part in (("share", share), ("memory", memory)):
+            if not 0 <= part <= 1:
+                raise SodError(f"{name}: {part} is not in 0..1")
         self.config, self.teachers, self.tau = backbone, teachers or [], tau
         self.plan, self.generations, self.refine = list(students), generations, refine
-        self.share, self.selection, self.power = share, selection, power
+        self.share, self.memory = share, memory
+        self.selection, self.power = selection, power
         self.combine: Combine = combine
         self.more = more or []
         self.members = nn.ModuleDict()
