@@ -13,7 +13,7 @@ from sod.export.tracing import Saliency, trace
 from sod.method import Method
 
 TOLERANCE = 1e-3
-"""Largest difference from PyTorch's saliency with which a graph is kept."""
+"""A graph is kept if all but one in a hundred pixels differ from PyTorch's by less."""
 
 
 def check_exportable(method: Method) -> None:
@@ -41,7 +41,8 @@ def write_graph(method: Method, path: Path, size: tuple[int, int]) -> float:
 
     Both are in [0, 1]; the batch is free, height and width are not. Where a method resizes images
     (``inference.scales``), it rounds them to 8 bits: values between two levels fall to either side,
-    as they do in PyTorch of another precision, and move a map by some thousandths now and then.
+    as they do in PyTorch of another precision, and move a map by some thousandths here and there:
+    one pixel in a hundred may differ by more than the tolerance.
 
     Args:
         method: What says what is salient.
@@ -60,13 +61,14 @@ def write_graph(method: Method, path: Path, size: tuple[int, int]) -> float:
         expected = model(images)
     with draft_of(path) as draft:
         trace(model, images[:2], draft)
-        difference = float((_run(draft, images) - expected).abs().max())
-        if not difference <= TOLERANCE:
+        differences = (_run(draft, images) - expected).abs().flatten()
+        most = float(differences.kthvalue(max(1, round(0.99 * len(differences)))).values)
+        if most > TOLERANCE or not differences.isfinite().all():
             raise SodError(
-                f"--onnx: its saliency differs from PyTorch's by {difference:.1e}, more than "
-                f"{TOLERANCE:g}: nothing is written; give another --size, or leave --onnx out."
+                f"--onnx: its saliency differs from PyTorch's by {most:.1e} or more in a hundredth "
+                "of the pixels: nothing is written; give another --size, or leave --onnx out."
             )
-    return difference
+    return float(differences.max())
 
 
 def _scene(index: int, size: tuple[int, int]) -> Tensor:
