@@ -1,6 +1,6 @@
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,19 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def errors(capsys: pytest.CaptureFixture[str]) -> Callable[[], str]:
+    """What was written to the error stream: one line, and no traceback."""
+
+    def read() -> str:
+        text = capsys.readouterr().err
+        assert text.count("\n") == 1
+        assert "Traceback" not in text
+        return text
+
+    return read
 
 
 @pytest.fixture(autouse=True)

@@ -24,19 +24,6 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
-def errors(capsys: pytest.CaptureFixture[str]) -> Errors:
-    """What was written to the error stream: one line, and no traceback."""
-
-    def read() -> str:
-        text = capsys.readouterr().err
-        assert text.count("\n") == 1
-        assert "Traceback" not in text
-        return text
-
-    return read
-
-
 def test_evaluate_writes_the_tables_and_the_mean_of_the_rows(scenes: Path, tmp_path: Path) -> None:
     arguments = [*DEMO, "--data.test", str(scenes), "--refine", "none,bilateral", "--save-maps"]
     assert main(["evaluate", *arguments, "--out", str(tmp_path)]) == 0

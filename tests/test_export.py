@@ -43,19 +43,6 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
-def errors(capsys: pytest.CaptureFixture[str]) -> Errors:
-    """What was written to the error stream: one line, and no traceback."""
-
-    def read() -> str:
-        text = capsys.readouterr().err
-        assert text.count("\n") == 1
-        assert "Traceback" not in text
-        return text
-
-    return read
-
-
 def exported(method: Method, weights: Path) -> Path:
     """Export through the command line, and take the backbone's own file away."""
     file = write_checkpoint(method, weights.parent / "run.ckpt")

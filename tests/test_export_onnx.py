@@ -24,19 +24,6 @@ LINEAR = {"network": {"decoder": "linear"}}
 Errors = Callable[[], str]
 
 
-@pytest.fixture
-def errors(capsys: pytest.CaptureFixture[str]) -> Errors:
-    """What was written to the error stream: one line, and no traceback."""
-
-    def read() -> str:
-        text = capsys.readouterr().err
-        assert text.count("\n") == 1
-        assert "Traceback" not in text
-        return text
-
-    return read
-
-
 @pytest.mark.parametrize(
     ("cls", "arguments"),
     [
