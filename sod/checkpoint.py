@@ -10,8 +10,8 @@ from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from sod.drafts import draft_of
 from sod.errors import SodError
-from sod.export.tensors import read_model
 from sod.method import Method
+from sod.model_file import read_model
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):

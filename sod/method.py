@@ -13,8 +13,8 @@ from torch import Tensor
 
 from sod.data.dataset import Batch
 from sod.errors import SodError
-from sod.export.portable import portable_arguments
 from sod.monitors import label_free
+from sod.portable import portable_arguments
 
 
 class Prediction(TypedDict):

@@ -19,13 +19,13 @@ from sod.data.dataset import Batch
 from sod.data.samples import Sample
 from sod.data.synthetic import write_scenes
 from sod.errors import SodError
-from sod.export.portable import portable_arguments
 from sod.method import Method
 from sod.methods.connnet import ConnNet
 from sod.methods.generations import Generations
 from sod.methods.peekaboo import Peekaboo
 from sod.methods.tokencut import TokenCut
 from sod.nn.backbone import BackboneConfig
+from sod.portable import portable_arguments
 from sod.teacher import build_teacher
 
 Errors = Callable[[], str]

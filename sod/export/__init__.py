@@ -1,1 +1,1 @@
-"""Trained models as files that need nothing beside them."""
+"""Models as ONNX graphs."""

@@ -10,8 +10,8 @@ from sod.cli.program import Program, console, make_folder
 from sod.drafts import draft_of
 from sod.errors import SodError
 from sod.export.graph import check_exportable, write_graph
-from sod.export.tensors import write_model
 from sod.method import Method
+from sod.model_file import write_model
 
 SMALLEST = 16
 """Smallest side in pixels of the images of a graph."""
