@@ -20,6 +20,7 @@ from sod.methods.peekaboo import Peekaboo
 from sod.methods.student import Student
 
 DESCRIPTOR = {"backbone": {"name": "descriptor", "weights": None}}
+BOX = ["export", "--model=CentreBox", "--onnx", "--size=16x16"]
 LINEAR = {"network": {"decoder": "linear"}}
 Errors = Callable[[], str]
 
@@ -68,8 +69,7 @@ def test_what_cannot_be_traced_is_told_in_one_line(
         return images[:, :1] if images.mean() > 0.5 else images[:, 1:2]
 
     monkeypatch.setattr(CentreBox, "saliency", deciding)
-    words = ["export", "--model=CentreBox", f"--out={tmp_path / 'out'}", "--onnx", "--size=16x16"]
-    assert main(words) == 2
+    assert main([*BOX, f"--out={tmp_path / 'out'}"]) == 2
     assert "PyTorch cannot write this CentreBox" in errors()
     assert not list(tmp_path.glob("out/*"))
 
@@ -77,11 +77,10 @@ def test_what_cannot_be_traced_is_told_in_one_line(
 def test_a_graph_that_says_something_else_is_not_kept(
     tmp_path: Path, errors: Errors, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    words = ["export", "--model=CentreBox", f"--out={tmp_path / 'out'}", "--onnx", "--size=16x16"]
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "model.onnx").write_text("the previous one")
     monkeypatch.setattr(graph, "_run", lambda path, images: images[:, :1])
-    assert main(words) == 2
+    assert main([*BOX, f"--out={tmp_path / 'out'}"]) == 2
     assert "differs from PyTorch's" in errors()
     assert [path.read_text() for path in (tmp_path / "out").iterdir()] == ["the previous one"]
 

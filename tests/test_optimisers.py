@@ -1,6 +1,7 @@
 """How learning rates fall, step by step."""
 
 from math import cos, pi
+from typing import Any
 
 import pytest
 import torch
@@ -12,9 +13,9 @@ from sod.optimisers import CosineOptimiser, FallingOptimiser
 
 def rates(options: CosineOptimiser | FallingOptimiser, steps: int) -> list[float]:
     """Return the rate of each step of a whole training."""
-    built = options.build([Parameter(torch.zeros(1))], steps)
+    built: Any = options.build([Parameter(torch.zeros(1))], steps)
     optimiser = built["optimizer"]
-    scheduler = built["lr_scheduler"]["scheduler"]  # type: ignore[index]
+    scheduler = built["lr_scheduler"]["scheduler"]
     found = []
     for _ in range(steps):
         found.append(float(optimiser.param_groups[0]["lr"]))
@@ -37,10 +38,10 @@ def test_a_cosine_falls_to_zero_over_the_training(
 
 
 def test_the_rate_goes_on_per_optimiser_step_with_the_decay_asked_for() -> None:
-    built = FallingOptimiser(weight_decay=0.3, schedule="cosine").build(
+    built: Any = FallingOptimiser(weight_decay=0.3, schedule="cosine").build(
         [Parameter(torch.zeros(1))], 4
     )
-    assert built["lr_scheduler"]["interval"] == "step"  # type: ignore[index]
+    assert built["lr_scheduler"]["interval"] == "step"
     assert built["optimizer"].param_groups[0]["weight_decay"] == 0.3
 
 
