@@ -84,7 +84,8 @@ def test_a_run_leaves_its_files(scenes: Path, whole: Path) -> None:
         for member in members:
             assert names(place / "maps" / member / "manifest.jsonl") == stems
         report = json.loads((place / "report.json").read_text())
-        assert list(report["agreement"]) == members
+        alumni = ["gen1_patches", "gen1_unet"] if number == 2 else []
+        assert list(report["agreement"]) == members + alumni
         assert 0 <= report["labels"]["agreement"] <= 1
         if number:
             rows = [json.loads(r) for r in (place / "selection.jsonl").read_text().splitlines()]
@@ -99,6 +100,8 @@ def test_a_run_leaves_its_files(scenes: Path, whole: Path) -> None:
     assert not any("backbone.backbone." in name for name in kept)
     students = weights(whole / "gen2/students/unet/student.ckpt")
     assert all(torch.equal(value, kept[f"unet.{k[4:]}"]) for k, value in students.items())
+    alumnus = weights(whole / "gen1/students/unet/student.ckpt")
+    assert all(torch.equal(value, kept[f"gen1_unet.{k[4:]}"]) for k, value in alumnus.items())
 
 
 def test_each_generation_learns_from_scratch(whole: Path) -> None:

@@ -102,6 +102,20 @@ def test_the_loss_is_the_mean_square_of_soft_masks() -> None:
     assert method.loss(batch)["loss"].item() == pytest.approx(expected)
 
 
+def test_the_iou_term_is_added_by_its_weight() -> None:
+    method = Student(StudentNetwork("unet", 4, 32), loss_kind="entropy", iou=2.0)
+    image = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    mask = (255 * (image[0, 0] > 0.5)).byte()
+    batch = Batch(images=image, masks=[mask], samples=[Sample("a", Path("a.png"))], errors=[])
+    terms = method.loss(batch)
+    target = mask[None, None] / 255
+    saliency = method._logits(image).sigmoid()
+    overlap, both = (saliency * target).sum(), (saliency + target).sum()
+    expected = 1 - (overlap + 1) / (both - overlap + 1)
+    torch.testing.assert_close(terms["iou"], expected)
+    torch.testing.assert_close(terms["loss"], terms["entropy"] + 2 * expected)
+
+
 def test_values_that_mean_nothing_are_refused() -> None:
     with pytest.raises(SodError, match=r"network.kind.*Did you mean 'unet'"):
         StudentNetwork("unett")  # type: ignore[arg-type]

@@ -4,7 +4,8 @@ RUN/course.json                      what the run is of; another configuration i
 RUN/gen0/maps/TEACHER, labels        what the first teachers say, alone and together
 RUN/genN/selection.jsonl             which of these labels generation N learns from; why not
 RUN/genN/students/NAME/student.ckpt  each student, once it has learnt
-RUN/genN/maps/NAME, labels           what the students say, alone and together
+RUN/genN/maps/NAME, labels           what the students say; what those of all generations so far
+                                     say together
 RUN/genN/evalseg.ckpt, ensemble.ckpt the selection network; the whole generation as one method
 RUN/genN/report.json                 what can be said of it without a mask
 RUN/generations.png, last.ckpt       pictures through the generations; the last generation
@@ -35,6 +36,7 @@ from sod.generations.records import (
     write_teachers,
     write_text,
 )
+from sod.generations.voices import Voice, voices_of
 from sod.learner import LabelLearner
 from sod.method import Method
 from sod.methods.generations import Generations, StudentConfig
@@ -94,18 +96,18 @@ class Course:
 
     def run(self) -> Path:
         """Make all generations, or those that are still missing; return the last one's file."""
-        teachers = self.method.first_teachers()
+        graduates: dict[int, dict[str, Method]] = {0: self.method.first_teachers()}
         if self._first:
-            write_teachers(self._place(0), teachers, self.method.teachers)
+            write_teachers(self._place(0), graduates[0], self.method.teachers)
         stores = self.method.teacher_stores()
-        taught = self._teach(0, teachers, None, stores)
+        taught = self._teach(0, graduates, None, stores)
         for number in range(1, self.method.generations + 1):
             chosen = self._select(number, taught)
-            students = {
+            graduates[number] = {
                 student.name: self._student(number, index, student, taught, chosen)
                 for index, student in enumerate(self.method.plan)
             }
-            taught = self._teach(number, students, chosen)
+            taught = self._teach(number, graduates, chosen)
         return self._graduates(self.folder / "last.ckpt")
 
     def _claim(self) -> None:
@@ -173,7 +175,7 @@ class Course:
     def _teach(
         self,
         number: int,
-        members: dict[str, Method],
+        graduates: Mapping[int, Mapping[str, Method]],
         chosen: Mapping[str, float] | None,
         given: Mapping[str, str] | None = None,
     ) -> Taught:
@@ -182,11 +184,12 @@ class Course:
         upcoming = min(number + 1, method.generations)
         samples = self.data.variant(self._names(upcoming)).train_samples()
         stores = {name: complete_store(path, samples) for name, path in (given or {}).items()}
-        stores |= {name: self._ask(model, samples, place, name) for name, model in members.items()}
+        voices = voices_of(graduates, number, method.alumni)
+        stores |= {voice.name: self._ask(voice, samples) for voice in voices}
         seen = thumbnails(samples, stores, method.evalseg_config.size)
         agreement = seen.agreement()
         if number:
-            method.graduate(members, self._evalseg(number, seen))
+            method.graduate({v.name: v.model for v in voices}, self._evalseg(number, seen))
         scores = evalseg_scores(method.evalseg, seen) if number else agreement
         first = self._stores.get("generation 0")
         share, memory = (1.0, 0.0) if first is None else (method.share, method.memory)
@@ -200,9 +203,10 @@ class Course:
             self._graduates(place / "ensemble.ckpt")
         return Taught(samples, labels, candidates)
 
-    def _ask(self, member: Method, samples: Sequence[Sample], place: Path, name: str) -> LabelStore:
+    def _ask(self, voice: Voice, samples: Sequence[Sample]) -> LabelStore:
+        folder = self._place(voice.generation) / "maps" / voice.student
         workers = self.data.configured_workers
-        store, trainer = ask(member, samples, place / "maps" / name, self.build_trainer, workers)
+        store, trainer = ask(voice.model, samples, folder, self.build_trainer, workers)
         self.device = trainer.strategy.root_device
         return store
 

@@ -4,6 +4,7 @@ After Croitoru, Bogolin and Leordeanu (ICCV 2017; IJCV 2019), for images instead
 trained generation says is all that is here; `sod.generations` makes the generations.
 """
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,8 @@ class StudentConfig:
         """Refuse a name that cannot be one of a folder and a module."""
         if not self.name.isidentifier():
             raise SodError(f"students: '{self.name}' is no name; use letters, digits and _")
+        if re.match(r"gen\d+_", self.name):
+            raise SodError(f"students: '{self.name}' names a student of an earlier generation")
 
 
 BACKBONE = BackboneConfig(more=["token.4", "token.6", "token.8", "token.10"])
@@ -60,7 +63,7 @@ SELECTION, EVALSEG = SelectionConfig(), EvalSegConfig()
 
 
 class Generations(Method):
-    """The students of the last generation together; before any has learnt, their first teachers.
+    """The students of all generations together; before any has learnt, their first teachers.
 
     Args:
         backbone: Of TokenCut, the first teacher, and of students that name none of their own.
@@ -74,6 +77,8 @@ class Generations(Method):
         share: Share of the refined map in what students say together, the rest is the map as it
             was: refinements of refinements wear an object's thin parts away. Of what the first
             teachers say, all of it is refined.
+        alumni: Let the students of earlier generations speak beside those of the last one, so that
+            what one generation has learnt is not lost with the next; false: the last ones alone.
         memory: Share of the first teachers' label in what students teach. The first teachers err
             here and there, students in the same way everywhere: taught what their own kind says
             alone, the next ones do so all the more.
@@ -95,6 +100,7 @@ class Generations(Method):
         generations: int = 2,
         refine: Refinement = "bilateral",
         share: float = 0.5,
+        alumni: bool = True,
         memory: float = 0.5,
         selection: SelectionConfig = SELECTION,
         evalseg: EvalSegConfig = EVALSEG,
@@ -115,7 +121,7 @@ class Generations(Method):
         self.config, self.teachers, self.tau = backbone, teachers or [], tau
         self.plan, self.generations, self.refine = list(students), generations, refine
         self.share, self.memory = share, memory
-        self.selection, self.power = selection, power
+        self.alumni, self.selection, self.power = alumni, selection, power
         self.combine: Combine = combine
         self.more = more or []
         self.members = nn.ModuleDict()

@@ -11,7 +11,7 @@ from sod.data.dataset import Batch
 from sod.errors import SodError, suggest
 from sod.learner import LabelLearner
 from sod.nn.layers import resize
-from sod.nn.losses import binary_loss, weighted_mean
+from sod.nn.losses import binary_loss, iou_loss, weighted_mean
 from sod.nn.lowres import LowResNet
 from sod.nn.unet import UNet
 from sod.optimisers import CosineOptimiser
@@ -58,6 +58,8 @@ class Student(LabelLearner):
         network: The network.
         loss_kind: ``squares`` of the differences of soft masks (published) or their cross
             ``entropy``.
+        iou: Weight of the soft intersection over union beside it. Without it, few images, or labels
+            that err, leave whole maps below one half.
         flip: Average the logits with those of the mirror image.
         labels: What it learns from; a store or a teacher has to be named.
         optimiser: Optimiser and schedule; published is Adam at a rate of 0.001.
@@ -67,13 +69,14 @@ class Student(LabelLearner):
         self,
         network: StudentNetwork = NETWORK,
         loss_kind: Loss = "squares",
+        iou: float = 0.0,
         flip: bool = False,
         labels: LabelsConfig = LABELS,
         optimiser: CosineOptimiser = OPTIMISER,
     ) -> None:
         super().__init__(labels, optimiser)
         self.save_hyperparameters()
-        self.size, self.loss_kind, self.flip = network.size, loss_kind, flip
+        self.size, self.loss_kind, self.iou, self.flip = network.size, loss_kind, iou, flip
         self.network = build_network(network)
 
     def saliency(self, images: Tensor) -> Tensor:
@@ -98,7 +101,11 @@ class Student(LabelLearner):
         else:
             loss = weighted_mean((saliency - soft).square(), trusted, images)
         self.shown = {"image": batch["images"], "target": soft, "prediction": saliency.detach()}
-        return {"loss": loss, self.loss_kind: loss}
+        terms: dict[str, Tensor] = {self.loss_kind: loss}
+        if self.iou:
+            terms["iou"] = iou_loss(saliency, soft, trusted, images)
+            loss = loss + self.iou * terms["iou"]
+        return {"loss": loss, **terms}
 
     def _logits(self, images: Tensor) -> Tensor:
         square = (self.size, self.size)
