@@ -55,9 +55,31 @@ class StudentConfig:
 BACKBONE = BackboneConfig(more=["token.4", "token.6", "token.8", "token.10"])
 PATCHES = {"width": 64, "relation": False, "layers": 1, "dropout": 0.3, "merge": True, "finest": 16}
 STUDENTS = [
-    StudentConfig("binary", "ConnNet", {"network": PATCHES, "head": {"kind": "binary"}}),
-    StudentConfig("connectivity", "ConnNet", {"network": PATCHES, "head": {"aggregation": "max"}}),
-    StudentConfig("dilated", "Student", {"network": {"kind": "dilated", "width": 8, "size": 128}}),
+    StudentConfig(
+        "binary",
+        "ConnNet",
+        {"network": PATCHES, "head": {"kind": "binary", "weights": {"iou": 1.0}}},
+    ),
+    StudentConfig(
+        "connectivity",
+        "ConnNet",
+        {
+            "network": PATCHES,
+            "head": {
+                "aggregation": "max",
+                "weights": {"connectivity": 0.0, "voted": 1.0, "iou": 1.0},
+            },
+        },
+    ),
+    StudentConfig(
+        "dilated",
+        "Student",
+        {
+            "network": {"kind": "dilated", "width": 8, "size": 128},
+            "loss_kind": "entropy",
+            "iou": 1.0,
+        },
+    ),
 ]
 SELECTION, EVALSEG = SelectionConfig(), EvalSegConfig()
 
@@ -101,7 +123,7 @@ class Generations(Method):
         refine: Refinement = "bilateral",
         share: float = 0.5,
         alumni: bool = True,
-        memory: float = 0.5,
+        memory: float = 0.33,
         selection: SelectionConfig = SELECTION,
         evalseg: EvalSegConfig = EVALSEG,
         combine: Combine = "weighted",
