@@ -2,7 +2,8 @@
 
 VideoPCA (Stretcu & Leordeanu, BMVC 2015), the first teacher of Croitoru et al. (IJCV 2019): frames
 are rebuilt from the principal components of all of them, which know the background; the error,
-smoothed, is large on what moves. Colours that occur where it is large say the rest.
+smoothed, is large on what moves. Where colours occur, on what moves or beside it, says the rest by
+Bayes' rule: error and colour are taken for independent.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,31 +25,34 @@ HEIGHT = 96
 """Rows of the frames that are analysed; columns keep their aspect."""
 BINS = 12
 """Levels of each colour channel in the histograms."""
+ROUNDS = 4
+"""Times that colours are counted, each time by what was believed after the last."""
 
 
-def video_pca(frames: Tensor, components: int = 8, smoothing: float = 0.04) -> Tensor:
+def video_pca(frames: Tensor, components: int = 8, smoothing: float = 0.02) -> Tensor:
     """Return how far each pixel belongs to what the video's background cannot explain.
 
     Args:
         frames: RGB in [0, 1], ``[T, 3, H, W]``.
-        components: Principal components that explain the background.
-        smoothing: Deviation of the Gaussian that smooths errors, as a share of the width.
+        components: Principal components that explain the background, at most a quarter of the
+            frames' number: of a short video, more would explain the object too.
+        smoothing: Deviation of the Gaussian that smooths maps, as a share of the width.
 
     Returns:
-        ``[T, H, W]`` in [0, 1]; the largest value of each frame is 1 where anything stands out.
+        ``[T, H, W]`` in [0, 1], a probability if half of the colours are an object's.
     """
-    flat = frames.double().flatten(1)
-    centred = flat - flat.mean(0)
-    # The components of few long vectors follow from their small matrix of inner products.
-    _, vectors = torch.linalg.eigh(centred @ centred.T)
-    basis = vectors[:, -min(components, max(len(flat) - 1, 1)) :]
-    rest = centred - basis @ (basis.T @ centred)
-    # What one frame alone shows would explain itself through the mean: count both.
-    error = (rest + (flat - flat.median(0).values)).view(frames.shape).abs().mean(1)
-    error = _blurred(error, smoothing * frames.shape[-1])
-    error = error / error.amax((1, 2), keepdim=True).clamp(min=1e-8)
-    together = error * _by_colour(frames, error)
-    return (together / together.amax((1, 2), keepdim=True).clamp(min=1e-8)).float()
+    sigma = smoothing * frames.shape[-1]
+    error = _blurred(_unexplained(frames, components), sigma)
+    # Larger than twice the video's mean: more likely the object's than not.
+    place = error / (error + 2 * error.mean()).clamp(min=1e-8)
+    levels = (frames * (BINS - 1)).round().long()
+    colours = ((levels[:, 0] * BINS + levels[:, 1]) * BINS + levels[:, 2]).flatten()
+    together = place
+    for _ in range(ROUNDS):
+        colour = _blurred(_by_colour(colours, together), sigma)
+        yes, no = colour * place, (1 - colour) * (1 - place)
+        together = yes / (yes + no).clamp(min=1e-8)
+    return together.float()
 
 
 def read_frames(files: Sequence[Path], height: int = HEIGHT) -> Tensor:
@@ -114,7 +118,7 @@ def label_video(
     """
     if len(files) < 3:
         raise SodError(f"{len(files)} frames are no video: give at least three")
-    described = {"method": "VideoPCA", "components": components, "refine": refinement, "version": 1}
+    described = {"method": "VideoPCA", "components": components, "refine": refinement, "version": 2}
     store = LabelStore(folder, described)
     samples = [Sample(file.stem, file) for file in files]
     missing = set(store.missing(samples))
@@ -174,10 +178,30 @@ def _blurred(maps: Tensor, sigma: float) -> Tensor:
     return F.conv2d(across, kernel.view(1, 1, -1, 1))[:, 0]
 
 
-def _by_colour(frames: Tensor, weights: Tensor) -> Tensor:
-    """Return each pixel's mean weight of all pixels of the video that have its colour."""
-    levels = (frames * (BINS - 1)).round().long()
-    keys = (levels[:, 0] * BINS + levels[:, 1]) * BINS + levels[:, 2]
-    total = weights.new_zeros(BINS**3).index_add_(0, keys.flatten(), weights.flatten())
-    count = torch.bincount(keys.flatten(), minlength=BINS**3)
-    return (total / count.clamp(min=1))[keys]
+def _unexplained(frames: Tensor, components: int) -> Tensor:
+    """Return each pixel's distance from what the background says of it, ``[T, H, W]``."""
+    flat = frames.double().flatten(1)
+    centred = flat - flat.mean(0)
+    # The components of few long vectors follow from their small matrix of inner products.
+    _, vectors = torch.linalg.eigh(centred @ centred.T)
+    basis = vectors[:, -min(components, max((len(flat) - 1) // 4, 1)) :]
+    rest = centred - basis @ (basis.T @ centred)
+    # What one frame alone shows would explain itself through the mean: count both.
+    parts = (rest, flat - flat.median(0).values)
+    return sum((part.view(frames.shape).norm(dim=1) for part in parts), torch.zeros(()))
+
+
+def _by_colour(colours: Tensor, saliency: Tensor) -> Tensor:
+    """Return the probability that a pixel of its colour is the object's.
+
+    Args:
+        colours: The number of each pixel's colour, ``[T·H·W]``.
+        saliency: What is believed of each pixel, ``[T, H, W]`` in [0, 1].
+    """
+    believed = saliency.flatten()
+    nothing = saliency.new_zeros(BINS**3)
+    inside = nothing.index_add(0, colours, believed)
+    outside = nothing.index_add(0, colours, 1 - believed)
+    inside, outside = (each / each.sum().clamp(min=1e-8) for each in (inside, outside))
+    shares = (inside + 1e-6) / (inside + outside + 2e-6)
+    return shares[colours].view(saliency.shape)

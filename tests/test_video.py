@@ -45,6 +45,17 @@ def test_what_moves_is_the_object() -> None:
     assert mean_iou(maps, masks) > 0.7
 
 
+def test_faint_parts_of_what_moves_count_beside_strong_ones() -> None:
+    images, masks = clip(12)
+    upper = masks.clone()
+    upper[:, 30:] = False
+    near_the_background = torch.tensor([0.35, 0.62, 0.75]).view(1, 3, 1, 1)
+    images = torch.where(upper[:, None], near_the_background, images)
+    maps = video_pca(images, components=2)
+    for part in (upper, masks & ~upper):
+        assert (maps[part] > 0.5).float().mean() > 0.8
+
+
 def test_nothing_moves_nothing_stands_out() -> None:
     images = clip(4)[0][:1].expand(5, -1, -1, -1)
     assert video_pca(images).max() == 0
