@@ -26,11 +26,17 @@ HEADS = ("connectivity", "binary")
 NO_WORKERS = "--data.num_workers=0"
 
 
-def split(shared: Path, out: Path) -> tuple[Path, Path]:
-    """Lay the two parts out as folders of links and return them."""
+def split(shared: Path, out: Path, measured: int = 5) -> tuple[Path, Path]:
+    """Lay the two parts out as folders of links and return them.
+
+    Args:
+        shared: Where ECSSD lies.
+        out: Where the links go.
+        measured: Which hundred of the images is for measuring, from 1; all others are learnt from.
+    """
     source = (shared / "data" / "ECSSD").resolve()
     for number in range(1, 501):
-        part = out / ("train" if number <= 400 else "test")
+        part = out / ("test" if (number + 99) // 100 == measured else "train")
         for kind, folder, suffix in (
             ("images", "images", "jpg"),
             ("masks", "ground_truth_mask", "png"),
