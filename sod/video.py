@@ -187,8 +187,8 @@ def _unexplained(frames: Tensor, components: int) -> Tensor:
     basis = vectors[:, -min(components, max((len(flat) - 1) // 4, 1)) :]
     rest = centred - basis @ (basis.T @ centred)
     # What one frame alone shows would explain itself through the mean: count both.
-    parts = (rest, flat - flat.median(0).values)
-    return sum((part.view(frames.shape).norm(dim=1) for part in parts), torch.zeros(()))
+    unusual = flat - flat.median(0).values
+    return rest.view(frames.shape).norm(dim=1) + unusual.view(frames.shape).norm(dim=1)
 
 
 def _by_colour(colours: Tensor, saliency: Tensor) -> Tensor:
