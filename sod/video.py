@@ -188,7 +188,8 @@ def _unexplained(frames: Tensor, components: int) -> Tensor:
     rest = centred - basis @ (basis.T @ centred)
     # What one frame alone shows would explain itself through the mean: count both.
     unusual = flat - flat.median(0).values
-    return rest.view(frames.shape).norm(dim=1) + unusual.view(frames.shape).norm(dim=1)
+    error: Tensor = rest.view(frames.shape).norm(dim=1) + unusual.view(frames.shape).norm(dim=1)
+    return error
 
 
 def _by_colour(colours: Tensor, saliency: Tensor) -> Tensor:
