@@ -125,8 +125,9 @@ def _object(sums: _Sums, share: float) -> Tensor:
 
 def _likeness(count: Tensor, total: Tensor, square: Tensor) -> Tensor:
     mean = total / count
-    variance = (square - total * mean) / (count - 1).clamp(min=1)
-    return 2 * mean / (mean**2 + 1 + variance.clamp(min=0).sqrt() + _EPS)
+    # A single pixel varies not at all; what its sums leave of it the root would make 1e-9.
+    variance = (square - total * mean).clamp(min=0) * (count > 1) / (count - 1).clamp(min=1)
+    return 2 * mean / (mean**2 + 1 + variance.sqrt() + _EPS)
 
 
 def _flat_in_numpy(values: Tensor, middle: tuple[int, int]) -> Tensor:
