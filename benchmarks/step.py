@@ -47,8 +47,15 @@ class PlainGrid(BilateralGrid):
         self.levels = (images.double() * 255).round().permute(0, 2, 3, 1).cpu().numpy()
         self.size = (len(images), images.shape[2], images.shape[3])
 
-    def solve(self, targets: Tensor, *_: object, **__: object) -> Tensor:  # type: ignore[override]
-        """Solve one target of one image after the other."""
+    def solve(
+        self,
+        targets: Tensor,
+        confidence: float | Tensor = 0.999,
+        lam: float = 256.0,
+        tolerance: float = 1e-5,
+        iterations: int = 25,
+    ) -> Tensor:
+        """Solve one target of one image after the other, with the oracle's own constants."""
         solved = [
             torch.from_numpy(oracle.solve(image, target.numpy()).clip(0, 1))
             for image, maps in zip(self.levels, targets.double().cpu(), strict=True)
@@ -84,7 +91,7 @@ def step_of(method: Peekaboo, batch: Batch) -> Callable[[], float]:
         method.head.load_state_dict(start)
         optimiser = torch.optim.AdamW(method.head.parameters(), lr=0.05)
         loss = method.loss(batch)["loss"]
-        loss.backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(loss)
         optimiser.step()
         return loss.item()
 
@@ -130,7 +137,8 @@ def on_gpu(shared: Path, passes: int) -> str:
     if not torch.cuda.is_available():
         return "There is no GPU here: the solver's share of the step on one is not measured."
     method, batch, source = prepare(GPU_CASE, shared)
-    method, batch = method.cuda(), {**batch, "images": batch["images"].cuda()}  # type: ignore[typeddict-item]
+    method = method.cuda()
+    batch["images"] = batch["images"].cuda()
 
     def seconds(function: Callable[[], object]) -> float:
         times = []

@@ -213,8 +213,8 @@ def test_printed_config_runs_again(
 
 def test_a_checkpoint_that_holds_code_is_refused(tmp_path: Path, errors: Errors) -> None:
     class Code:
-        def __reduce__(self) -> tuple[Callable[[str], object], tuple[str]]:
-            return Path.touch.__get__(tmp_path / "ran"), ()  # type: ignore[return-value]
+        def __reduce__(self) -> tuple[Callable[[], object], tuple[()]]:
+            return Path.touch.__get__(tmp_path / "ran"), ()
 
     torch.save({"method": Code(), "state_dict": {}}, tmp_path / "bad.ckpt")
     assert main(["evaluate", "--ckpt", str(tmp_path / "bad.ckpt")]) == 2

@@ -3,7 +3,7 @@ import torch
 
 from sod.consensus import agreements, combine, soft_iou
 from sod.errors import SodError
-from sod.selection import Candidate, SelectionConfig, choose
+from sod.selection import Candidate, Score, SelectionConfig, choose
 
 
 def candidate(name: str, contrast: float, area: float = 0.2, border: float = 0.0) -> Candidate:
@@ -52,8 +52,8 @@ def test_later_generations_keep_a_share_of_their_own() -> None:
     ("kind", "score"),
     [("contrast", 0.8), ("agreement", 0.5), ("product", 0.4), ("evalseg", 0.2)],
 )
-def test_each_score_ranks_by_what_it_says(kind: str, score: float) -> None:
-    config = SelectionConfig(score=kind)  # type: ignore[arg-type]
+def test_each_score_ranks_by_what_it_says(kind: Score, score: float) -> None:
+    config = SelectionConfig(score=kind)
     assert choose([candidate("a", 0.8)], config)[0].score == pytest.approx(score)
 
 

@@ -7,7 +7,7 @@ import torch
 from sod.data.dataset import Batch
 from sod.data.samples import Sample
 from sod.errors import SodError
-from sod.methods.student import Student, StudentNetwork, build_network
+from sod.methods.student import Kind, Student, StudentNetwork, build_network
 from sod.nn.evalseg import EvalSegConfig, EvalSegNet, hue_saturation_value
 from sod.nn.lowres import LowResNet, gradients
 from sod.nn.unet import UNet
@@ -33,8 +33,8 @@ def test_gradients_of_a_ramp() -> None:
 
 
 @pytest.mark.parametrize(("kind", "centre"), [("unet", "plain"), ("dilated", "dilated")])
-def test_the_published_widths(kind: str, centre: str) -> None:
-    network = build_network(StudentNetwork(kind, 32, 64))  # type: ignore[arg-type]
+def test_the_published_widths(kind: Kind, centre: str) -> None:
+    network = build_network(StudentNetwork(kind, 32, 64))
     assert isinstance(network, UNet)
     convolutions = [m for m in network.encoder.modules() if isinstance(m, torch.nn.Conv2d)]
     assert [m.out_channels for m in convolutions] == [n for c in range(5) for n in [32 * 2**c] * 2]
@@ -55,8 +55,8 @@ def test_a_dense_block_reads_all_before_it() -> None:
 
 @pytest.mark.parametrize("size", [(32, 32), (1, 1), (37, 53), (200, 9)])
 @pytest.mark.parametrize("kind", KINDS)
-def test_any_size_in_the_same_size_out(kind: str, size: tuple[int, int]) -> None:
-    method = Student(StudentNetwork(kind, 4, 32), flip=True).eval()  # type: ignore[arg-type]
+def test_any_size_in_the_same_size_out(kind: Kind, size: tuple[int, int]) -> None:
+    method = Student(StudentNetwork(kind, 4, 32), flip=True).eval()
     images = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         saliency = method.saliency(images)
@@ -68,9 +68,9 @@ def test_any_size_in_the_same_size_out(kind: str, size: tuple[int, int]) -> None
 
 @pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("kind", KINDS)
-def test_it_learns_a_soft_mask(kind: str) -> None:
+def test_it_learns_a_soft_mask(kind: Kind) -> None:
     torch.manual_seed(0)
-    method = Student(StudentNetwork(kind, 8, 32))  # type: ignore[arg-type]
+    method = Student(StudentNetwork(kind, 8, 32))
     image = torch.zeros(1, 3, 32, 32)
     image[..., 8:24, 8:24] = 1
     mask = (204 * image[0, 0]).byte()

@@ -80,8 +80,8 @@ def test_frames_become_a_store_that_teaches(frames: Path, tmp_path: Path) -> Non
     assert (store / "manifest.jsonl").read_text() == before
     maps = torch.stack([read_map(store / f"{number:03}.png") for number in range(8)])
     assert mean_iou(maps, clip(8)[1]) > 0.6
-    student = {"name": "unet", "method": "Student"}
-    student["arguments"] = {"network": {"kind": "unet", "width": 4, "size": 32}}  # type: ignore[assignment]
+    network = {"kind": "unet", "width": 4, "size": 32}
+    student = {"name": "unet", "method": "Student", "arguments": {"network": network}}
     out = tmp_path / "run"
     fit = ["fit", "--model=Generations", f"--data.train={frames}", f"--out={out}"]
     fit += ["--model.teachers", json.dumps([str(store)]), "--model.generations=1"]

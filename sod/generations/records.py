@@ -1,7 +1,6 @@
 """The records of a course: which labels were chosen and why, and what is seen without a mask."""
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from torch import Tensor
 
 from sod.data.reading import read_image
 from sod.data.samples import Sample
+from sod.drafts import draft_of
 from sod.errors import SodError
 from sod.maps import read_map
 from sod.method import Method
@@ -31,13 +31,9 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         SodError: It cannot be written.
     """
-    draft = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
+    with draft_of(path) as draft:
         path.parent.mkdir(parents=True, exist_ok=True)
         draft.write_text(text, encoding="utf-8")
-        draft.replace(path)
-    except OSError as error:
-        raise SodError(f"{path}: cannot be written: {error.strerror}.") from error
 
 
 def write_teachers(place: Path, teachers: Mapping[str, Method], paths: Sequence[str]) -> None:
