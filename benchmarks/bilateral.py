@@ -26,9 +26,9 @@ from PIL import Image
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from sod.core.errors import SodError
 from sod.data.benchmarks import find_dataset
 from sod.data.synthetic import make_scene
-from sod.errors import SodError
 from sod.refine import bilateral_solver
 
 ROOT = Path(__file__).parents[1]

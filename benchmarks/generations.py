@@ -19,7 +19,7 @@ import torch
 from connnet import sod, split
 
 from sod.data.reading import read_mask
-from sod.maps import read_map
+from sod.evaluation.saved_maps import read_map
 
 CONFIGS = ["--config=configs/generations.yaml", "--config=benchmarks/generations_standin.yaml"]
 

@@ -21,13 +21,13 @@ import cv2
 import torch
 from PIL import Image
 
+from sod.core.errors import SodError
 from sod.data.benchmarks import find_dataset
 from sod.data.dataset import SaliencyDataset
 from sod.data.loader import Loader
 from sod.data.samples import Sample, pair
 from sod.data.synthetic import make_scene
 from sod.data.transforms import Augmentation, TrainTransform
-from sod.errors import SodError
 
 RESULTS = Path(__file__).parent / "results"
 TARGET = 150  # image and mask pairs per second

@@ -28,8 +28,8 @@ import torch
 from torch import Tensor
 
 from sod.data.reading import read_image
-from sod.nn.backbone import BackboneConfig, build_backbone
-from sod.resize import lanczos_resize, saliency_size
+from sod.nn.backbones.build import BackboneConfig, build_backbone
+from sod.nn.resize import lanczos_resize, saliency_size
 from sod.spectral import affinity, bipartition, second_eigenvector
 
 RESULTS = Path(__file__).parent / "results"

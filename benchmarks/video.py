@@ -21,7 +21,7 @@ from connnet import sod, split
 from generations import CONFIGS
 
 from sod.data.reading import read_image, read_mask
-from sod.maps import read_map
+from sod.evaluation.saved_maps import read_map
 
 Pixels = npt.NDArray[np.uint8]
 WIDTH, HEIGHT, FRAMES = 320, 240, 16

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-
-ROOT = Path(__file__).parents[1]
+from helpers.places import ROOT
 
 
 @pytest.fixture(scope="session")

@@ -15,13 +15,13 @@ from pytorch_lightning.callbacks import RichProgressBar
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 
 import sod.methods  # noqa: F401 - defines the methods that a config may name
-from sod.checkpoint import AtomicCheckpointIO, describe
 from sod.cli import commands
 from sod.cli.keys import check_keys
 from sod.cli.parser import SodParser, fail, normalise
+from sod.core.errors import SodError, suggest
 from sod.data.datamodule import SaliencyData
-from sod.errors import SodError, suggest
-from sod.method import Method
+from sod.engine.checkpoint import AtomicCheckpointIO, describe
+from sod.engine.method import Method
 
 
 @dataclass(frozen=True)

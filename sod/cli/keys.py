@@ -13,8 +13,8 @@ from typing import Any, get_type_hints
 
 import yaml
 
-from sod.errors import SodError, suggest
-from sod.method import Method, known_methods
+from sod.core.errors import SodError, suggest
+from sod.engine.method import Method, known_methods
 
 Entry = tuple[str, str]
 """Where a key was found (a file, or the command line) and the dotted key."""

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 from pytorch_lightning.cli import LightningArgumentParser
 
-from sod.errors import SodError
+from sod.core.errors import SodError
 
 GENERAL = ("trainer", "model", "seed_everything")
 """Options that the short help sums up in a line each."""

@@ -7,9 +7,9 @@ from typing import Any, Protocol
 import pytorch_lightning as pl
 from rich.console import Console
 
+from sod.core.errors import SodError
 from sod.data.datamodule import SaliencyData
-from sod.errors import SodError
-from sod.method import Method
+from sod.engine.method import Method
 
 console = Console()
 """Standard output: tables and paths."""

@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import NamedTuple
 
+from sod.core.errors import SodError
 from sod.data.catalogue import BENCHMARKS, Benchmark, KnownDefect, benchmark_called, unknown_dataset
 from sod.data.layouts import PAIRS, Folders, locate_benchmark, locate_own
 from sod.data.samples import Sample, is_junk, pair
 from sod.data.synthetic import builtin_scenes, is_builtin
-from sod.errors import SodError
 
 __all__ = ["BENCHMARKS", "Benchmark", "Dataset", "Place", "available", "find_dataset", "find_place"]
 

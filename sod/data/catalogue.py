@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from sod.errors import SodError, suggest
+from sod.core.errors import SodError, suggest
 
 Kind = Literal["wrong mask", "size mismatch", "surplus"]
 

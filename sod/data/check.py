@@ -10,10 +10,10 @@ from typing import Literal, NamedTuple
 from rich.markup import escape
 from rich.table import Table
 
+from sod.core.errors import ImageError
 from sod.data.benchmarks import Benchmark, Place, find_place
 from sod.data.reading import grey_fraction, read_image, read_mask
 from sod.data.samples import index_by_name
-from sod.errors import ImageError
 
 Level = Literal["defect", "known", "note"]
 GREY_NOTE = 0.01  # mean share of grey pixels above which thresholds on the mask begin to matter

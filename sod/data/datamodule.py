@@ -7,13 +7,13 @@ from pathlib import Path
 from pytorch_lightning import LightningDataModule
 from pytorch_lightning.trainer.states import TrainerFn
 
+from sod.core.errors import SodError
+from sod.core.seed import run_seed
 from sod.data.benchmarks import Dataset, find_dataset
 from sod.data.dataset import SaliencyDataset
 from sod.data.loader import Loader, default_workers
 from sod.data.samples import Sample
-from sod.data.seed import run_seed
 from sod.data.transforms import Augmentation, EvalTransform, TrainTransform
-from sod.errors import SodError
 
 
 class SaliencyData(LightningDataModule):

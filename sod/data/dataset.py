@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from sod.core.errors import ImageError, SodError
 from sod.data.reading import read_image, read_mask
 from sod.data.samples import Sample
 from sod.data.transforms import resize_mask
-from sod.errors import ImageError, SodError
 
 Array = npt.NDArray[np.uint8]
 OnError = Literal["raise", "collect"]

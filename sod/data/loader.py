@@ -7,10 +7,10 @@ from typing import TypedDict
 import torch
 from torch.utils.data import DataLoader, DistributedSampler, Sampler
 
+from sod.core.errors import SodError
 from sod.data.dataset import Batch, Item, OnError, SaliencyDataset, collate
 from sod.data.sampler import EpochSampler, batches, eval_sampler
 from sod.data.transforms import use_one_thread
-from sod.errors import SodError
 
 
 class Position(TypedDict):

@@ -12,10 +12,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from sod.core.errors import SodError
+from sod.core.seed import run_seed
 from sod.data.reading import read_mask
 from sod.data.samples import discover_images
-from sod.data.seed import run_seed
-from sod.errors import SodError
 
 Array = npt.NDArray[np.uint8]
 Kind = Literal["none", "strokes", "rectangles", "blocks", "folder"]

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from sod.errors import ImageError
+from sod.core.errors import ImageError
 
 Array = npt.NDArray[np.uint8]
 

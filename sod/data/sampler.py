@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sized
 from pytorch_lightning.overrides.distributed import UnrepeatedDistributedSampler
 from torch.utils.data import Dataset, DistributedSampler
 
-from sod.errors import SodError
+from sod.core.errors import SodError
 
 
 class EpochSampler(DistributedSampler[int]):

@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from sod.core.errors import SodError
 from sod.data.samples import discover_images
-from sod.errors import SodError
 
 Floats = npt.NDArray[np.float32]
 Colour = npt.NDArray[np.float64]

@@ -12,7 +12,7 @@ os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 import albumentations as A
 import cv2
 
-from sod.errors import SodError
+from sod.core.errors import SodError
 
 Array = npt.NDArray[np.uint8]
 

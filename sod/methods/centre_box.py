@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from sod.method import Method
+from sod.engine.method import Method
 
 
 class CentreBox(Method):

@@ -10,23 +10,23 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sod.connectivity import full_precision
+from sod.core.errors import SodError
 from sod.data.dataset import Batch
-from sod.errors import SodError
-from sod.learner import LabelLearner
-from sod.method import Method
+from sod.engine.frozen import leave_out, put_back
+from sod.engine.method import Method
+from sod.engine.optimisers import CosineOptimiser
+from sod.labels.learner import LabelLearner
+from sod.labels.teachers import LabelsConfig
 from sod.methods.tokencut import TokenCut
-from sod.nn.backbone import BackboneConfig
-from sod.nn.frozen import leave_out, put_back
-from sod.nn.heads import ConnectivityHead, HeadConfig
+from sod.nn.backbones.build import BackboneConfig
+from sod.nn.backbones.pyramid import CnnPyramid, frozen_part
+from sod.nn.connectivity.cube import full_precision
+from sod.nn.connectivity.instances import Instances, instances, resize_instances
+from sod.nn.decoders.heads import ConnectivityHead, HeadConfig
+from sod.nn.decoders.network import NetworkConfig, build_network
 from sod.nn.inference import InferenceConfig, image_logits
 from sod.nn.layers import resize
-from sod.nn.network import NetworkConfig, build_network
-from sod.nn.pyramid import CnnPyramid, frozen_part
-from sod.optimisers import CosineOptimiser
-from sod.refine.instances import Instances, instances, resize_instances
-from sod.resize import saliency_size
-from sod.teacher import LabelsConfig
+from sod.nn.resize import saliency_size
 
 BACKBONE = BackboneConfig(more=["token.4", "token.6", "token.8", "token.10"])
 HEAD = HeadConfig()

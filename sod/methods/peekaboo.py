@@ -11,26 +11,26 @@ from pytorch_lightning.utilities import rank_zero_warn
 from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 
+from sod.core.distributed import mean_over_processes
+from sod.core.errors import SodError
 from sod.data.dataset import Batch
 from sod.data.masking import HiddenConfig, Hider, hide
-from sod.errors import SodError
-from sod.method import Method
-from sod.monitors import (
+from sod.engine.frozen import leave_out, put_back
+from sod.engine.method import Method
+from sod.engine.monitors import (
     CollapseGuard,
     GuardConfig,
     foreground_shares,
 )
-from sod.nn.backbone import BackboneConfig, build_backbone
-from sod.nn.foundseed import FoundSeed
-from sod.nn.frozen import leave_out, put_back
+from sod.engine.optimisers import FallingOptimiser
+from sod.labels.initial_targets import StartConfig, tokencut_masks, trust_in
+from sod.nn.backbones.build import BackboneConfig, build_backbone
+from sod.nn.backbones.found import FoundSeed
+from sod.nn.decoders.patch_head import PatchHead
 from sod.nn.inference import InferenceConfig, image_logits
-from sod.nn.losses import binary_loss
-from sod.nn.patch_head import PatchHead
-from sod.nn.peekaboo_losses import TermsConfig, consistency_loss, sharpen_loss, total_loss
+from sod.nn.losses.peekaboo import TermsConfig, consistency_loss, sharpen_loss, total_loss
+from sod.nn.losses.saliency import binary_loss
 from sod.nn.propagation import propagate
-from sod.nn.starts import StartConfig, tokencut_masks, trust_in
-from sod.optimisers import FallingOptimiser
-from sod.processes import mean_over_processes
 from sod.refine import BilateralGrid, refine_targets
 from sod.refine.targets import Downsample
 

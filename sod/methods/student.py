@@ -6,16 +6,16 @@ from typing import Literal, get_args
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sod.connectivity import full_precision
+from sod.core.errors import SodError, suggest
 from sod.data.dataset import Batch
-from sod.errors import SodError, suggest
-from sod.learner import LabelLearner
+from sod.engine.optimisers import CosineOptimiser
+from sod.labels.learner import LabelLearner
+from sod.labels.teachers import LabelsConfig
+from sod.nn.connectivity.cube import full_precision
+from sod.nn.decoders.lowres import LowResNet
+from sod.nn.decoders.unet import UNet
 from sod.nn.layers import resize
-from sod.nn.losses import binary_loss, iou_loss, weighted_mean
-from sod.nn.lowres import LowResNet
-from sod.nn.unet import UNet
-from sod.optimisers import CosineOptimiser
-from sod.teacher import LabelsConfig
+from sod.nn.losses.saliency import binary_loss, iou_loss, weighted_mean
 
 Kind = Literal["lowres", "unet", "dilated", "dense"]
 Loss = Literal["squares", "entropy"]

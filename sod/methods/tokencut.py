@@ -6,9 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sod.method import Method
-from sod.nn.backbone import BackboneConfig, build_backbone
-from sod.resize import discovery_pad, lanczos_resize, saliency_size
+from sod.engine.method import Method
+from sod.nn.backbones.build import BackboneConfig, build_backbone
+from sod.nn.resize import discovery_pad, lanczos_resize, saliency_size
 from sod.spectral import normalized_cut
 
 BACKBONE = BackboneConfig()

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-from sod.errors import SodError
+from sod.core.errors import SodError
 from sod.metrics.functional import CURVES, EXTRA_MEASURES, MEASURES, measure, summarise
 from sod.metrics.protocols import Protocol, get_protocol
 

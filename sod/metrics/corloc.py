@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
-from sod.errors import SodError
+from sod.core.errors import SodError
 from sod.metrics.boxes import box_iou, mask_box
 from sod.metrics.prepare import largest_component
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from sod.errors import SodError, suggest
+from sod.core.errors import SodError, suggest
 
 MaskRule = Literal["nonzero", "255", "over-128", "half-max"]
 MaxRule = Literal["max-of-mean", "mean-of-max", "mean-precision-recall"]

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sod.errors import SodError
-from sod.resize import discovery_pad, lanczos_resize, saliency_size
+from sod.core.errors import SodError
+from sod.nn.resize import discovery_pad, lanczos_resize, saliency_size
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sod.processes import rank_and_count
+from sod.core.distributed import rank_and_count
 
 
 def convolution(

@@ -1,7 +1,7 @@
 """Refinement of masks: the fast bilateral solver and connected components."""
 
 from sod.refine.bilateral import BilateralGrid, bilateral_solver
-from sod.refine.components import (
+from sod.refine.masks import (
     binarise,
     fill_holes,
     largest_component,

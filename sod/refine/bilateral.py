@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from sod.errors import SodError
+from sod.core.errors import SodError
 from sod.refine.batched_system import BatchedSystem
 from sod.refine.cells import Sigmas, Vertices, find_vertices
 from sod.refine.sparse_system import SparseSystem

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from sod.errors import SodError
+from sod.core.errors import SodError
 from sod.refine.bilateral import BilateralGrid
-from sod.refine.components import Mode, binarise
+from sod.refine.masks import Mode, binarise
 
 Downsample = Literal["any", "half", "area"]
 

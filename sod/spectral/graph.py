@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sod.errors import SodError
+from sod.core.errors import SodError
 
 Graph = Literal["binary", "weighted"]
 

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sod.benchmark import Contender, Row, parse_contenders, run_cell, summarise
 from sod.cli.parser import SodParser, normalise
 from sod.cli.program import console, make_folder
 from sod.data.benchmarks import find_dataset
 from sod.data.samples import Sample
-from sod.evaluation import parse_refinements
+from sod.evaluation.benchmark import Contender, Row, parse_contenders, run_cell, summarise
+from sod.evaluation.evaluator import parse_refinements
+from sod.evaluation.reports import rich_table
 from sod.metrics.protocols import get_protocol
-from sod.metrics.report import rich_table
 
 
 def benchmark(arguments: Sequence[str]) -> int:

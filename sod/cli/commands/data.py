@@ -5,9 +5,9 @@ from pathlib import Path
 
 from sod.cli.parser import SodParser
 from sod.cli.program import console
+from sod.core.errors import SodError
 from sod.data.benchmarks import available
 from sod.data.check import check_dataset, render_table
-from sod.errors import SodError
 
 
 def data(arguments: Sequence[str]) -> int:

@@ -3,12 +3,12 @@
 import json
 from pathlib import Path
 
-from sod.checkpoint import load_weights
 from sod.cli.program import Program, console, make_folder
-from sod.discovery import Discovery, annotated_samples, boxes_of_masks, read_annotations
-from sod.evaluation import parse_refinements
-from sod.metrics.report import write_per_image
-from sod.predict import SourceData
+from sod.engine.checkpoint import load_weights
+from sod.evaluation.discovery import Discovery, annotated_samples, boxes_of_masks, read_annotations
+from sod.evaluation.evaluator import parse_refinements
+from sod.evaluation.reports import write_per_image
+from sod.prediction.writers import SourceData
 
 
 def discover(

@@ -2,17 +2,17 @@
 
 from pathlib import Path
 
-from sod.callbacks import Evaluation
-from sod.checkpoint import load_weights
 from sod.cli.program import Program, console, make_folder
-from sod.errors import SodError
-from sod.evaluation import Result, parse_refinements
-from sod.maps import Findings, evaluate_maps
-from sod.metrics.gallery import Gallery
+from sod.core.errors import SodError
+from sod.engine.checkpoint import load_weights
+from sod.evaluation.callback import Evaluation
+from sod.evaluation.evaluator import Result, parse_refinements
+from sod.evaluation.gallery import Gallery
+from sod.evaluation.reports import rich_table
+from sod.evaluation.writing import write_results
+from sod.evaluation.saved_maps import Findings, evaluate_maps
 from sod.metrics.protocols import get_protocol
-from sod.metrics.report import rich_table
 from sod.refine.refinement import Refinement
-from sod.report import write_results
 
 
 def evaluate(
@@ -94,7 +94,7 @@ def _run(
     evaluation = Evaluation(name, names, protocol, refinements, maps)
     trainer = cli.build_trainer([evaluation])
     trainer.test(cli.method, datamodule=cli.datamodule, verbose=False)
-    return evaluation.results if trainer.is_global_zero else []
+    return evaluation.writing if trainer.is_global_zero else []
 
 
 def _run_maps(

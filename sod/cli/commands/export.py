@@ -5,13 +5,13 @@ from pathlib import Path
 
 import yaml
 
-from sod.checkpoint import load_weights
 from sod.cli.program import Program, console, make_folder
-from sod.drafts import draft_of
-from sod.errors import SodError
-from sod.export.graph import check_exportable, write_graph
-from sod.method import Method
-from sod.model_file import write_model
+from sod.core.errors import SodError
+from sod.core.files import draft_of
+from sod.engine.checkpoint import load_weights
+from sod.engine.export.graph import check_exportable, write_graph
+from sod.engine.method import Method
+from sod.engine.model_file import write_model
 
 SMALLEST = 16
 """Smallest side in pixels of the images of a graph."""

@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from sod.checkpoint import load_weights
 from sod.cli.program import Program, console, make_folder
-from sod.data.seed import run_seed
-from sod.errors import SodError
-from sod.generations.course import Course
-from sod.methods.generations import Generations
-from sod.processes import rank_and_count
-from sod.training import FitOptions, effective_batch, resumes, trainer_of
+from sod.core.distributed import rank_and_count
+from sod.core.errors import SodError
+from sod.core.seed import run_seed
+from sod.engine.checkpoint import load_weights
+from sod.engine.training import FitOptions, effective_batch, resumes, trainer_of
+from sod.methods.generations.ensemble import Generations
+from sod.methods.generations.pipeline import Course
 
 
 def fit(

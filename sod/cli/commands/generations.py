@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from sod.cli.commands.benchmark import add_comparison, compare
 from sod.cli.parser import SodParser, normalise
 from sod.cli.program import console
-from sod.errors import SodError
-from sod.generations.progress import contenders_of, plot_progress
+from sod.core.errors import SodError
+from sod.methods.generations.progress import contenders_of, plot_progress
 
 
 def generations(arguments: Sequence[str]) -> int:

@@ -2,15 +2,15 @@
 
 from pytorch_lightning.callbacks import Callback
 
-from sod.checkpoint import load_weights
 from sod.cli.program import Program, console, make_folder
 from sod.data.samples import Sample
-from sod.evaluation import parse_refinements
-from sod.labelling import InstanceWriter, PseudoWriter
-from sod.predict import PredictionWriter, SourceData, find_sources, parse_outputs
-from sod.pseudo import LabelStore
+from sod.engine.checkpoint import load_weights
+from sod.evaluation.evaluator import parse_refinements
+from sod.labels.store import LabelStore
+from sod.labels.teachers import source_of
+from sod.labels.writing import InstanceWriter, PseudoWriter
+from sod.prediction.writers import PredictionWriter, SourceData, find_sources, parse_outputs
 from sod.refine.refinement import Refinement
-from sod.teacher import source_of
 
 
 def predict(

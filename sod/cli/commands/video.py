@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from sod.cli.parser import SodParser
 from sod.cli.program import console, make_folder
-from sod.evaluation import parse_refinements
-from sod.video import find_frames, label_video
+from sod.evaluation.evaluator import parse_refinements
+from sod.labels.video import find_frames, label_video
 
 
 def video(arguments: Sequence[str]) -> int:

@@ -1,0 +1,1 @@
+"""What every method stands on: the base class, training, checkpoints and export."""

@@ -1,0 +1,93 @@
+"""Checkpoints: written whole or not at all, opened without running anything in them."""
+
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+from pytorch_lightning.plugins.io import TorchCheckpointIO
+
+from sod.core.errors import SodError
+from sod.core.files import draft_of
+from sod.engine.method import Method
+from sod.engine.model_file import read_model
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Writes beside the target and renames, so that a kill never leaves half a file.
+
+    Lightning's own writer goes through the system's temporary folder, which is not atomic across
+    file systems, and says nothing where the target cannot be written.
+    """
+
+    def save_checkpoint(
+        self,
+        checkpoint: dict[str, Any],
+        path: str | os.PathLike[str],
+        storage_options: Any | None = None,  # noqa: ANN401 - Lightning's own signature
+    ) -> None:
+        """Write ``checkpoint`` to ``path``.
+
+        Raises:
+            SodError: The folder cannot be written; the previous file is untouched.
+        """
+        target = Path(path)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SodError(f"checkpoint {target}: cannot be written: {error.strerror}.") from error
+        with draft_of(target) as draft, draft.open("wb") as file:
+            torch.save(checkpoint, file)
+
+
+def read_checkpoint(path: str | Path) -> dict[str, Any]:
+    """Open a checkpoint, or a model of `sod export`; only tensors and primitives are ever read.
+
+    Raises:
+        SodError: The file is missing, damaged, holds code, or is not a checkpoint of this project.
+    """
+    if not Path(path).is_file():
+        raise SodError(f"--ckpt {path}: there is no such file.")
+    if Path(path).suffix == ".safetensors":
+        return read_model(Path(path))
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise SodError(
+            f"--ckpt {path}: refused, it holds objects other than tensors and primitives "
+            "(or is damaged)."
+        ) from error
+    except (RuntimeError, OSError, EOFError, ValueError) as error:
+        raise SodError(f"--ckpt {path}: is damaged or not a checkpoint.") from error
+    if not isinstance(content, dict) or not {"method", "state_dict"} <= content.keys():
+        raise SodError(f"--ckpt {path}: is not a checkpoint written by `sod fit`.")
+    return content
+
+
+def describe(path: str | Path) -> tuple[str, dict[str, Any]]:
+    """Return the method's name and its constructor's arguments, as a checkpoint states them."""
+    content = read_checkpoint(path)
+    return str(content["method"]), dict(content["hyper_parameters"])
+
+
+def load_weights(method: Method, path: str | None) -> None:
+    """Put a checkpoint's weights into a method; nothing happens without a path.
+
+    Raises:
+        SodError: The file cannot be used, belongs to another method, or does not fit.
+    """
+    if path is None:
+        return
+    content = read_checkpoint(path)
+    if content["method"] != type(method).__name__:
+        raise SodError(
+            f"--ckpt {path}: holds a {content['method']}, the config asks for a "
+            f"{type(method).__name__}: drop --config, or give the matching one."
+        )
+    method.on_load_checkpoint(content)
+    try:
+        method.load_state_dict(content["state_dict"])
+    except RuntimeError as error:
+        detail = " ".join(str(error).split())
+        raise SodError(f"--ckpt {path}: does not fit the configured model: {detail}") from error

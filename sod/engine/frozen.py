@@ -1,0 +1,47 @@
+"""Frozen weights in checkpoints: referenced by a checksum instead of stored."""
+
+from typing import Any
+
+from torch import nn
+
+from sod.core.errors import SodError
+from sod.nn.backbones.weights import state_checksum
+
+
+def leave_out(checkpoint: dict[str, Any], prefix: str, module: nn.Module) -> None:
+    """Take a module's weights out of a checkpoint and leave their checksum.
+
+    Args:
+        checkpoint: With its ``state_dict``; changed in place.
+        prefix: The module's name in it.
+        module: The module.
+    """
+    state = checkpoint["state_dict"]
+    kept = {name: value for name, value in state.items() if not name.startswith(f"{prefix}.")}
+    checkpoint["state_dict"] = kept
+    checkpoint[f"{prefix}_sha256"] = state_checksum(module.state_dict())
+
+
+def put_back(checkpoint: dict[str, Any], prefix: str, module: nn.Module, source: str) -> None:
+    """Supply the weights that :func:`leave_out` took, from the module as it was built.
+
+    Args:
+        checkpoint: Changed in place; one that stores the weights is left alone.
+        prefix: The module's name in it.
+        module: The module.
+        source: Where its weights came from, for the message.
+
+    Raises:
+        SodError: The module's weights are not those that the checkpoint was trained with.
+    """
+    expected = checkpoint.get(f"{prefix}_sha256")
+    if expected is None:
+        return
+    own = module.state_dict()
+    found = state_checksum(own)
+    if found != expected:
+        raise SodError(
+            f"{prefix}: the checkpoint was trained with other weights (sha256 {expected[:12]}...) "
+            f"than {source} (sha256 {found[:12]}...): point --model.backbone.weights to those."
+        )
+    checkpoint["state_dict"].update({f"{prefix}.{name}": value for name, value in own.items()})

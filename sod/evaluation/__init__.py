@@ -1,0 +1,1 @@
+"""Evaluation: measuring methods and saved maps, tables, figures and benchmarks."""

@@ -1,0 +1,121 @@
+"""Single-object discovery: one box per image, measured by CorLoc."""
+
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+from sod.core.distributed import gathered
+from sod.core.errors import SodError
+from sod.data.annotations import read_boxes, read_coco, read_names, read_voc
+from sod.data.dataset import Batch
+from sod.data.reading import read_mask
+from sod.data.samples import Sample, discover_images
+from sod.engine.method import Prediction
+from sod.metrics.boxes import component_boxes
+from sod.metrics.corloc import CorLoc, is_found, saliency_box
+from sod.refine.refinement import Refinement, refine
+
+Boxes = dict[str, Tensor]
+
+
+def read_annotations(path: str, split: str, listing: str | None) -> Boxes:
+    """Read boxes by image name: a VOC folder, a COCO .json, or a .csv with image,x0,y0,x1,y1.
+
+    Args:
+        path: The annotations.
+        split: Image set of a VOC folder.
+        listing: File with the image names to keep of a COCO file, or None for all.
+
+    Raises:
+        SodError: They are absent or not understood.
+    """
+    file = Path(path)
+    if file.is_dir():
+        return read_voc(file, split)
+    if file.suffix == ".json":
+        return read_coco(file, read_names(Path(listing)) if listing else None)
+    if file.suffix == ".csv":
+        return read_boxes(file)
+    raise SodError(f"--boxes {path}: expected a VOC folder, a COCO .json or a .csv of boxes.")
+
+
+def boxes_of_masks(samples: list[Sample]) -> Boxes:
+    """Return the boxes of the connected parts of each sample's mask (above half of 255)."""
+    return {
+        sample.name: component_boxes(_foreground(sample.mask))
+        for sample in samples
+        if sample.mask is not None
+    }
+
+
+def _foreground(mask: Path) -> Tensor:
+    return torch.from_numpy(read_mask(mask)) > 127
+
+
+def annotated_samples(folder: Path, boxes: Boxes) -> list[Sample]:
+    """Return the images that have annotations.
+
+    Raises:
+        SodError: The folder is absent, or an annotated image is not in it.
+    """
+    if not folder.is_dir():
+        raise SodError(f"--images {folder}: there is no such folder.")
+    images = {path.stem: path for path in discover_images(folder)}
+    absent = [name for name in boxes if name not in images]
+    if absent:
+        raise SodError(
+            f"--images {folder}: lacks {len(absent)} of the {len(boxes)} annotated images "
+            f"(first: {absent[0]})."
+        )
+    return [Sample(name, images[name]) for name in boxes]
+
+
+class Discovery(pl.Callback):
+    """Takes one box from each image's saliency and counts those that hit an annotated one.
+
+    Args:
+        boxes: Annotated boxes by image name.
+        refinement: How the saliency is refined before the box is taken.
+    """
+
+    def __init__(self, boxes: Boxes, refinement: Refinement) -> None:
+        self.boxes = boxes
+        self.refinement: Refinement = refinement
+        self.metric = CorLoc()
+        self.rows: list[dict[str, Any]] = []
+        self.failures: list[str] = []
+        self.corloc = float("nan")
+
+    def on_predict_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Prediction | Any,  # noqa: ANN401 - Lightning's own signature
+        batch: Batch,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Take the boxes of one batch."""
+        self.failures += batch["errors"]
+        if not batch["samples"]:
+            return
+        self.metric.to(outputs["saliency"].device)
+        saliency = refine(batch["images"], outputs["saliency"], self.refinement)
+        for sample, map_ in zip(batch["samples"], saliency, strict=True):
+            box = saliency_box(map_[0])
+            self.metric.update(box, self.boxes[sample.name])
+            corners = [float("nan")] * 4 if box is None else [float(edge) for edge in box]
+            row = dict(zip(["x0", "y0", "x1", "y1"], corners, strict=True))
+            found = is_found(box, self.boxes[sample.name])
+            self.rows.append(
+                {"image": sample.name, **row, "found": found, "seconds": outputs["seconds"]}
+            )
+
+    def on_predict_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Bring the figures of all processes together."""
+        self.rows = sorted(gathered(self.rows), key=lambda row: str(row["image"]))
+        self.failures = gathered(self.failures)
+        self.corloc = float(self.metric.compute())

@@ -1,0 +1,80 @@
+"""An evaluation's results on disk: tables, rows per image, curves and pictures."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from sod.core.errors import SodError
+from sod.evaluation.curves import plot_curves
+from sod.evaluation.evaluator import Result
+from sod.evaluation.gallery import Gallery
+from sod.evaluation.grid import draw_grid
+from sod.evaluation.published import published_rows
+from sod.evaluation.reports import write_per_image, write_reports
+from sod.metrics.protocols import get_protocol
+
+Curves = dict[str, dict[str, dict[str, Tensor]]]
+
+
+def write_results(results: Sequence[Result], out: Path, published: str | None = None) -> list[Path]:
+    """Write metrics.json, .csv, .md and .tex, per_image.csv, curves.json and .png, and the grids.
+
+    There is a grid per dataset: ``grid.png`` where there is one, else ``grid-DATASET.png``.
+
+    Args:
+        results: One per method and dataset.
+        out: The folder.
+        published: A protocol whose published rows are shown in the tables, or None for none.
+
+    Returns:
+        The paths written.
+
+    Raises:
+        SodError: A file cannot be written.
+    """
+    rows = [row for result in results for row in result.rows]
+    datasets = list(dict.fromkeys(result.dataset for result in results))
+    shown = published_rows(datasets, published) if published else []
+    curves: Curves = {dataset: {} for dataset in datasets}
+    for result in results:
+        curves[result.dataset] |= result.curves
+    galleries = {result.dataset: result.gallery for result in results}
+    per_image = [
+        {"method": result.rows[0]["method"], **row}
+        for result in results
+        for row in result.per_image
+    ]
+    try:
+        paths = write_reports(rows, out, published=shown)
+        write_per_image(per_image, out / "per_image.csv")
+        note = get_protocol(str(rows[0]["protocol"])).describe()
+        paths += [out / "per_image.csv", *write_curves(curves, out, note)]
+        return paths + write_grids(galleries, out)
+    except OSError as error:
+        raise SodError(f"--out {out}: cannot be written: {error.strerror}.") from error
+
+
+def write_curves(curves: Curves, out: Path, note: str) -> list[Path]:
+    """Write the curves as numbers and as a picture; by dataset, then by label."""
+    numbers: dict[str, Any] = {
+        dataset: {
+            name: {kind: values.tolist() for kind, values in parts.items()}
+            for name, parts in methods.items()
+        }
+        for dataset, methods in curves.items()
+    }
+    (out / "curves.json").write_text(json.dumps(numbers) + "\n", encoding="utf-8")
+    return [out / "curves.json", plot_curves(curves, out / "curves.png", note)]
+
+
+def write_grids(galleries: dict[str, Gallery], out: Path) -> list[Path]:
+    """Draw a grid per dataset."""
+    return [
+        draw_grid(
+            gallery.chosen(), out / ("grid.png" if len(galleries) == 1 else f"grid-{name}.png")
+        )
+        for name, gallery in galleries.items()
+    ]

@@ -1,1 +1,0 @@
-"""Student-teacher generations: label, select, learn, judge, and teach the next generation."""

@@ -1,0 +1,1 @@
+"""Pseudo-labels: where they are kept, who makes them, which are learnt from."""

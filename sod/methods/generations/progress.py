@@ -1,0 +1,81 @@
+"""How good the generations are, where masks are at hand to measure it."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from sod.core.errors import SodError
+from sod.evaluation.benchmark import Contender, Row
+
+TOGETHER = "together"
+
+
+def contenders_of(run: str) -> list[Contender]:
+    """Return what can be evaluated of a run: ``genN-NAME``, and ``genN-together``.
+
+    Args:
+        run: The folder of the run.
+
+    Raises:
+        SodError: It is not one of Generations.
+    """
+    folder = Path(run)
+    try:
+        teachers = json.loads((folder / "gen0" / "teachers.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SodError(f"--run {run}: is no run of Generations (gen0/teachers.json).") from error
+    found = [Contender(f"gen0-{name}", tuple(words)) for name, words in teachers.items()]
+    number = 1
+    while (place := folder / f"gen{number}").joinpath("ensemble.ckpt").is_file():
+        students = sorted(place.glob("students/*/student.ckpt"))
+        found += [
+            Contender(f"gen{number}-{file.parent.name}", ("--ckpt", str(file))) for file in students
+        ]
+        ensemble = ("--ckpt", str(place / "ensemble.ckpt"))
+        found.append(Contender(f"gen{number}-{TOGETHER}", ensemble))
+        number += 1
+    return found
+
+
+def plot_progress(rows: Sequence[Row], out: str) -> Path:
+    """Draw IoU and max-F over the generations: a panel for each dataset and measure.
+
+    Args:
+        rows: Of all contenders.
+        out: Folder for ``generations.png``.
+
+    Returns:
+        The picture's path.
+    """
+    datasets = list(dict.fromkeys(row["dataset"] for row in rows))
+    measures = {"iou": "IoU", "max_f": "max F"}
+    figure = Figure(figsize=(5 * len(measures), 4 * len(datasets)), layout="constrained")
+    panels = figure.subplots(len(datasets), len(measures), squeeze=False)
+    for line, dataset in zip(panels, datasets, strict=True):
+        for panel, (key, title) in zip(line, measures.items(), strict=True):
+            for (name, kind), points in _lines(rows, dataset, key).items():
+                style = {"linestyle": "-" if kind == "none" else "--", "marker": "o"}
+                width = 2.5 if name == TOGETHER else 1.0
+                label = name if kind == "none" else f"{name} + {kind}"
+                panel.plot(*zip(*points, strict=True), label=label, linewidth=width, **style)
+            panel.set(title=f"{dataset}: {title}", xlabel="generation")
+            panel.xaxis.get_major_locator().set_params(integer=True)
+            panel.legend(fontsize="x-small")
+    path = Path(out) / "generations.png"
+    figure.savefig(path, dpi=120)
+    return path
+
+
+def _lines(
+    rows: Sequence[Row], dataset: str, key: str
+) -> dict[tuple[str, str], list[tuple[int, float]]]:
+    """Return points (generation, value) of each member and refinement."""
+    lines: dict[tuple[str, str], list[tuple[int, float]]] = {}
+    for row in rows:
+        if row["dataset"] == dataset:
+            generation, _, name = str(row["method"]).partition("-")
+            point = (int(generation.removeprefix("gen")), float(row[key]))
+            lines.setdefault((name, str(row["refine"])), []).append(point)
+    return lines

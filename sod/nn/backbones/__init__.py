@@ -1,0 +1,1 @@
+"""Frozen and trainable feature extractors, and their weights."""

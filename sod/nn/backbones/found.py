@@ -1,0 +1,79 @@
+"""FOUND's background seed (Siméoni et al., CVPR 2023, section 3.1), and its attention.
+
+The patch that receives the least attention is background, and so is what looks like it.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from sod.core.errors import SodError
+from sod.nn.backbones.build import BackboneConfig, build_backbone
+from sod.nn.backbones.vit import VisionBackbone
+
+EPS = 1e-10
+
+
+def found_background(keys: Tensor, attention: Tensor, tau: float = 0.3) -> Tensor:
+    """Return what looks like the patch that receives the least attention.
+
+    Heads whose attention is spread over many patches count less: each is weighed by the logarithm
+    of the inverse of its share of all patches above the image's mean attention.
+
+    Args:
+        keys: Keys of the patches, ``[B, heads, N, d]``.
+        attention: Attention of the class token to the patches, ``[B, heads, N]``.
+        tau: Patches whose cosine to the seed is above it are background.
+
+    Returns:
+        Bool ``[B, N]``, true for background.
+    """
+    mean = attention.mean((1, 2), keepdim=True)
+    counts = (attention > mean).float().mean(2)
+    weights = torch.log(counts.sum(1, keepdim=True) / (counts + EPS))
+    seeds = (weights[..., None] * attention).sum(1).argmin(1)
+    weighed = (keys * weights[..., None, None]).transpose(1, 2).flatten(2)
+    unit = F.normalize(weighed, dim=2)
+    chosen = unit[torch.arange(len(unit), device=unit.device), seeds]
+    return torch.einsum("bnc,bc->bn", unit, chosen) > tau
+
+
+class FoundSeed:
+    """FOUND's seed on a backbone of its own, which keeps the class token's queries.
+
+    Args:
+        config: The backbone; its block is the one whose attention and keys are used.
+
+    Raises:
+        SodError: The backbone has no attention or no class token.
+    """
+
+    def __init__(self, config: BackboneConfig) -> None:
+        block = config.block
+        own = BackboneConfig(
+            config.name, config.weights, "key", block, config.pos_embed, [f"query.{block}"]
+        )
+        backbone = build_backbone(own)
+        if not isinstance(backbone, VisionBackbone) or backbone.prefix < 1:
+            raise SodError(f"start.kind: 'found' needs a class token, {config.name} has none")
+        self.backbone = backbone
+
+    @torch.no_grad()
+    def masks(self, images: Tensor, tau: float = 0.3) -> Tensor:
+        """Return what is not background, bool ``[B, 1, h, w]``.
+
+        Args:
+            images: ``[B, 3, H, W]`` in [0, 1], sides multiples of the patch size.
+            tau: See :func:`found_background`.
+        """
+        self.backbone.to(images.device)
+        keys, queries = (self._heads(part) for part in self.backbone.tapped(images))
+        scores = queries[:, :, :1] @ keys.transpose(2, 3) / keys.shape[-1] ** 0.5
+        attention = scores.float().softmax(-1)[:, :, 0]
+        prefix = self.backbone.prefix
+        background = found_background(keys[:, :, prefix:], attention[..., prefix:], tau)
+        return ~background.view(len(images), 1, *self.backbone.grid(images))
+
+    def _heads(self, part: Tensor) -> Tensor:
+        """Reshape ``[B, N, C]`` to ``[B, heads, N, d]``."""
+        return part.view(*part.shape[:2], self.backbone.heads, -1).transpose(1, 2)

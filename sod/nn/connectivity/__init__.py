@@ -1,0 +1,1 @@
+"""Connectivity cubes: pixel pairs instead of pixels, their losses and instances."""

@@ -1,0 +1,1 @@
+"""Decoders and heads: from features to logits."""

@@ -1,0 +1,99 @@
+"""EvalSeg-Net: how good a soft mask of an image is, without having seen a real one.
+
+After Croitoru et al. (IJCV 2019): three branches (colours, hue and saturation, mask), a trunk and
+two linear layers. The published network reads 128 pixels at a width of 256; its scale of scores is
+replaced by [0, 1].
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from sod.core.errors import SodError
+from sod.nn.decoders.lowres import hue
+from sod.nn.layers import convolution
+
+
+@dataclass(frozen=True)
+class EvalSegConfig:
+    """The selection network, and how it learns from the students' agreement.
+
+    Args:
+        width: Channels of its convolutions, a multiple of four; published: 256.
+        size: Side in pixels of what it reads, a multiple of eight; published: 128.
+        steps: Optimiser steps of its training.
+        batch_size: Maps per step.
+        lr: Learning rate of AdamW, falling to zero along a cosine.
+    """
+
+    width: int = 16
+    size: int = 32
+    steps: int = 200
+    batch_size: int = 32
+    lr: float = 1e-3
+
+    def __post_init__(self) -> None:
+        """Refuse values that mean nothing, naming the field."""
+        if self.width < 4 or self.width % 4:
+            raise SodError(f"evalseg.width: {self.width} is not a multiple of four")
+        if self.size < 8 or self.size % 8:
+            raise SodError(f"evalseg.size: {self.size} is not a multiple of eight")
+
+
+class EvalSegNet(nn.Module):
+    """Rate masks.
+
+    Args:
+        config: Its width and size.
+    """
+
+    def __init__(self, config: EvalSegConfig) -> None:
+        super().__init__()
+        width, size = config.width, config.size
+        self.size = size
+        self.branches = nn.ModuleList(
+            nn.Sequential(convolution(channels, width), convolution(width, width), nn.MaxPool2d(2))
+            for channels in (3, 3, 1)
+        )
+        self.trunk = nn.Sequential(
+            convolution(3 * width, width),
+            convolution(width, width),
+            nn.MaxPool2d(2),
+            convolution(width, width),
+            convolution(width, width),
+            convolution(width, width // 4),
+            nn.MaxPool2d(2),
+            nn.Flatten(),
+            nn.Linear(width // 4 * (size // 8) ** 2, 2 * width),
+            nn.ReLU(),
+            nn.Linear(2 * width, 1),
+        )
+
+    def forward(self, images: Tensor, maps: Tensor) -> Tensor:
+        """Return the logits of the scores, ``[B]``.
+
+        Args:
+            images: RGB ``[B, 3, H, W]`` in [0, 1], of any size.
+            maps: Soft masks ``[B, 1, H, W]`` in [0, 1].
+        """
+        colours, masks = shrunk(images, self.size), shrunk(maps, self.size)
+        parts = (2 * colours - 1, hue_saturation_value(colours), 2 * masks - 1)
+        found = [branch(part) for branch, part in zip(self.branches, parts, strict=True)]
+        logits: Tensor = self.trunk(torch.cat(found, dim=1))
+        return logits[:, 0]
+
+
+def shrunk(maps: Tensor, size: int) -> Tensor:
+    """Bring ``[B, C, H, W]`` to a square of ``size`` pixels."""
+    if maps.shape[-2:] == (size, size):
+        return maps
+    return F.interpolate(maps, (size, size), mode="bilinear", antialias=True)
+
+
+def hue_saturation_value(images: Tensor) -> Tensor:
+    """Return hue, saturation and value, each in [0, 1], ``[B, 3, H, W]`` of RGB in [0, 1]."""
+    value = images.amax(1, keepdim=True)
+    spread = value - images.amin(1, keepdim=True)
+    return torch.cat([hue(images), spread / value.clamp(min=1e-8), value], dim=1)

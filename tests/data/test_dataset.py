@@ -1,0 +1,115 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch.utils.data import DataLoader
+
+from sod.core.errors import ImageError, SodError
+from sod.data.dataset import Item, SaliencyDataset, collate
+from sod.data.samples import Sample
+from sod.data.transforms import Augmentation, EvalTransform, TrainTransform
+
+PLAIN = Augmentation(crop=1.0, flip=0.0, jitter=0.0)
+
+
+def sample(
+    folder: Path, name: str, size: tuple[int, int] = (4, 6), mask: tuple[int, int] | None = (4, 6)
+) -> Sample:
+    image = np.random.default_rng(len(name)).integers(0, 256, (*size, 3), np.uint8)
+    Image.fromarray(image).save(folder / f"{name}.png")
+    if mask:
+        Image.fromarray(np.full(mask, 200, np.uint8)).save(folder / f"{name}_mask.png")
+    return Sample(name, folder / f"{name}.png", folder / f"{name}_mask.png" if mask else None)
+
+
+def test_an_evaluation_item_has_the_file_s_own_values(tmp_path: Path) -> None:
+    one = sample(tmp_path, "a")
+    item = SaliencyDataset([one], EvalTransform(), with_masks=True)[0]
+    stored = np.asarray(Image.open(one.image))
+    assert item.image.dtype == torch.float32
+    assert item.image.is_contiguous()
+    assert torch.equal(item.image, torch.tensor(stored).permute(2, 0, 1) / 255)
+    assert item.mask is not None
+    assert torch.equal(item.mask, torch.full((4, 6), 200, dtype=torch.uint8))
+    assert item.sample == one
+
+
+def test_without_masks_none_is_ever_opened(tmp_path: Path) -> None:
+    one = sample(tmp_path, "a")
+    assert one.mask is not None
+    one.mask.write_bytes(b"poison")
+    item = SaliencyDataset([one], EvalTransform(), with_masks=False)[0]
+    assert (item.mask, item.error) == (None, None)
+    poisoned = SaliencyDataset([one], EvalTransform(), with_masks=True)[0]
+    assert "a_mask.png: not an image" in str(poisoned.error)
+
+
+def test_a_missing_mask_is_named_at_once(tmp_path: Path) -> None:
+    samples = [sample(tmp_path, "a"), sample(tmp_path, "b", mask=None)]
+    with pytest.raises(SodError, match=r"b\.png: has no mask"):
+        SaliencyDataset(samples, EvalTransform(), with_masks=True)
+
+
+def test_a_mask_of_another_size_is_named_or_fitted(tmp_path: Path) -> None:
+    one = sample(tmp_path, "a", (4, 6), (8, 12))
+    item = SaliencyDataset([one], EvalTransform(), with_masks=True)[0]
+    assert "a_mask.png: is 12x8, but its image" in str(item.error)
+    known = one._replace(fit_mask=True)
+    fitted = SaliencyDataset([known], EvalTransform(), with_masks=True)[0]
+    assert fitted.mask is not None
+    assert torch.equal(fitted.mask, torch.full((4, 6), 200, dtype=torch.uint8))
+
+
+def test_the_index_carries_the_epoch(tmp_path: Path) -> None:
+    samples = [sample(tmp_path, "a", (40, 40), None), sample(tmp_path, "bb", (40, 40), None)]
+    transform = TrainTransform(32, Augmentation(crop=0.3))
+    dataset = SaliencyDataset(samples, transform, with_masks=False, seed=4)
+    later = dataset[3 * 2 + 1]
+    image = np.asarray(Image.open(samples[1].image))
+    expected, _ = transform(image, None, (4, 3, 1))
+    assert later.sample.name == "bb"
+    assert torch.equal(later.image, torch.tensor(expected).permute(2, 0, 1) / 255)
+    assert not torch.equal(later.image, dataset[1].image)
+
+
+def test_collate_stacks_images_and_lists_masks(tmp_path: Path) -> None:
+    samples = [sample(tmp_path, "a", mask=None), sample(tmp_path, "bb", mask=None)]
+    items = [SaliencyDataset(samples, EvalTransform(), with_masks=False)[i] for i in range(2)]
+    batch = collate(items)
+    assert batch["images"].shape == (2, 3, 4, 6)
+    assert torch.equal(batch["images"][1], items[1].image)
+    assert batch["masks"] == [None, None]
+    assert batch["samples"] == samples
+    assert batch["errors"] == []
+
+
+def test_different_sizes_cannot_share_a_batch(tmp_path: Path) -> None:
+    samples = [sample(tmp_path, "a", mask=None), sample(tmp_path, "bb", (9, 9), None)]
+    dataset = SaliencyDataset(samples, EvalTransform(), with_masks=False)
+    with pytest.raises(SodError, match=r"differ in size.*set data\.eval_batch_size to 1"):
+        collate([dataset[0], dataset[1]])
+
+
+def test_unreadable_files_raise_or_are_collected(tmp_path: Path) -> None:
+    good = sample(tmp_path, "a", mask=None)
+    bad = Sample("b", tmp_path / "b.png")
+    dataset = SaliencyDataset([good, bad], EvalTransform(), with_masks=False)
+    items: list[Item] = [dataset[0], dataset[1]]
+    with pytest.raises(ImageError, match=r"b\.png: no such file"):
+        collate(items)
+    batch = collate(items, on_error="collect")
+    assert [s.name for s in batch["samples"]] == ["a"]
+    assert len(batch["images"]) == 1
+    assert batch["errors"] == [f"{bad.image}: no such file"]
+    nothing = collate(items[1:], on_error="collect")
+    assert nothing["images"].shape == (0, 3, 0, 0)
+    assert (nothing["masks"], nothing["samples"]) == ([], [])
+
+
+def test_a_plain_loader_with_workers_accepts_both(tmp_path: Path) -> None:
+    dataset = SaliencyDataset([sample(tmp_path, "a")], TrainTransform(8, PLAIN), with_masks=True)
+    (batch,) = list(DataLoader(dataset, 1, collate_fn=collate, num_workers=1))
+    assert batch["images"].shape == (1, 3, 8, 8)
+    assert batch["masks"][0].tolist() == [[200] * 8] * 8

@@ -1,0 +1,114 @@
+import numpy as np
+import pytest
+
+from sod.core.errors import SodError
+from sod.data.transforms import Augmentation, EvalTransform, TrainTransform, resize_mask
+
+IMAGE = np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)
+OFF = {"crop": 1.0, "flip": 0.0, "jitter": 0.0}
+BUSY = Augmentation(crop=0.3, flip=0.5, jitter=0.5, grey=0.3, blur=0.5)
+
+
+def squares() -> tuple[np.ndarray, np.ndarray]:
+    mask = np.zeros((40, 60), np.uint8)
+    mask[8:24, 12:36] = 255
+    return np.repeat(mask[..., None], 3, 2), mask
+
+
+def test_everything_off_only_resizes() -> None:
+    image, mask = squares()
+    out, out_mask = TrainTransform(20, Augmentation(**OFF))(image, mask, (0, 0, 0))
+    assert out.shape == (20, 20, 3)
+    assert out_mask is not None
+    expected = np.zeros((20, 20), np.uint8)
+    expected[4:12, 4:12] = 255
+    assert np.array_equal(out_mask, expected)
+    assert np.array_equal(out[..., 0], expected)
+
+
+def test_a_flip_flips_both() -> None:
+    image, mask = squares()
+    flip = TrainTransform(20, Augmentation(**{**OFF, "flip": 1.0}))
+    plain = TrainTransform(20, Augmentation(**OFF))
+    flipped, flipped_mask = flip(image, mask, (0, 0, 0))
+    straight, straight_mask = plain(image, mask, (0, 0, 0))
+    assert flipped_mask is not None
+    assert straight_mask is not None
+    assert np.array_equal(flipped, straight[:, ::-1])
+    assert np.array_equal(flipped_mask, straight_mask[:, ::-1])
+
+
+@pytest.mark.parametrize("index", range(8))
+def test_the_mask_follows_the_image_and_gains_no_values(index: int) -> None:
+    image, mask = squares()
+    options = Augmentation(crop=0.3, flip=0.5, jitter=0.0)
+    out, out_mask = TrainTransform(64, options)(image, mask, (0, 0, index))
+    assert out_mask is not None
+    assert set(np.unique(out_mask)) <= {0, 255}
+    assert np.mean((out[..., 0] > 127) == (out_mask > 127)) > 0.97
+
+
+def test_photometric_steps_leave_the_mask_alone() -> None:
+    _, mask = squares()
+    options = Augmentation(crop=1.0, flip=0.0, jitter=1.0, grey=1.0, blur=1.0)
+    out, out_mask = TrainTransform(60, options)(IMAGE, mask, (0, 0, 0))
+    assert out_mask is not None
+    assert np.array_equal(out_mask, resize_mask(mask, 60, 60))
+    assert np.array_equal(out[..., 0], out[..., 1])
+
+
+def test_seed_epoch_and_index_decide_alone() -> None:
+    one, other = TrainTransform(32, BUSY), TrainTransform(32, BUSY)
+    other(IMAGE, None, (9, 9, 9))  # a different history
+    first = one(IMAGE, None, (0, 1, 2))[0]
+    assert np.array_equal(first, other(IMAGE, None, (0, 1, 2))[0])
+    for seed in ((1, 1, 2), (0, 2, 2), (0, 1, 3)):
+        assert not np.array_equal(first, one(IMAGE, None, seed)[0])
+
+
+def test_rescaling_keeps_the_field_of_view() -> None:
+    image, mask = squares()
+    options = Augmentation(crop=1.0, rescale=(0.5, 3.0), flip=0.0, jitter=0.0)
+    transform = TrainTransform(40, options)
+    centres = []
+    for index in range(10):
+        out = transform(image, mask, (0, 0, index))[0][..., 0].astype(float)
+        rows, columns = np.mgrid[0:40, 0:40]
+        centres.append([(out * rows).sum() / out.sum(), (out * columns).sum() / out.sum()])
+    # the square's centre (15.5, 23.5) of 40 x 60 in a square of 40 pixels
+    assert np.abs(np.array(centres) - [15.5, 15.5]).max() < 0.5
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 500), (500, 1), (7, 300)])
+def test_extreme_shapes(shape: tuple[int, int]) -> None:
+    options = Augmentation(crop=0.5, rescale=(0.1, 1.0), blur=1.0)
+    image = np.full((*shape, 3), 9, np.uint8)
+    out, mask = TrainTransform(24, options)(image, image[..., 0], (0, 0, 0))
+    assert out.shape == (24, 24, 3)
+    assert mask is not None
+    assert mask.shape == (24, 24)
+
+
+def test_evaluation_changes_nothing_or_the_image_size_only() -> None:
+    _, mask = squares()
+    image, same = EvalTransform()(IMAGE, mask, (0, 0, 0))
+    assert np.array_equal(image, IMAGE)
+    assert same is mask
+    image, same = EvalTransform(20)(np.full_like(IMAGE, 7), mask, (0, 0, 0))
+    assert np.array_equal(image, np.full((20, 20, 3), 7))
+    assert same is mask
+
+
+@pytest.mark.parametrize(
+    ("options", "field"),
+    [
+        ({"flip": 1.5}, "flip"),
+        ({"jitter": -0.1}, "jitter"),
+        ({"crop": 0.0}, "crop"),
+        ({"rescale": (0.0, 1.0)}, "rescale"),
+        ({"rescale": (2.0, 1.0)}, "rescale"),
+    ],
+)
+def test_meaningless_options_are_named(options: dict[str, float], field: str) -> None:
+    with pytest.raises(SodError, match=rf"data\.augmentation\.{field}"):
+        Augmentation(**options)

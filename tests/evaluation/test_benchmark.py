@@ -1,0 +1,66 @@
+import json
+from pathlib import Path
+
+import pytest
+from helpers.places import CONFIGS
+
+from sod.cli import main
+from sod.data.synthetic import write_scenes
+
+
+@pytest.fixture
+def scenes(tmp_path: Path) -> Path:
+    write_scenes(tmp_path / "own", count=3, size=(40, 56), seed=1)
+    return tmp_path / "own"
+
+
+def test_benchmark_joins_methods_and_repeats_nothing(scenes: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    methods = f"Box={CONFIGS / 'centre_box.yaml'},Truth={scenes / 'masks'}"
+    arguments = ["--methods", methods, "--data.test", str(scenes), "--out", str(out)]
+    assert main(["benchmark", *arguments]) == 0
+    rows = json.loads((out / "metrics.json").read_text())
+    assert [row["method"] for row in rows] == ["Box", "Truth"]
+    assert rows[1]["iou"] == 1
+    assert 0 < rows[0]["iou"] < 1
+    assert rows[0]["peak_memory_mb"] > 50
+    for name in ["metrics.tex", "curves.png", "grid.png", "per_image.csv"]:
+        assert (out / name).stat().st_size > 100
+    marks = {path: path.stat().st_mtime_ns for path in out.glob("cells/*/*/metrics.json")}
+    assert len(marks) == 2
+    (out / "cells" / "Truth" / "own" / "command.json").unlink()  # as if killed before its end
+    assert main(["benchmark", *arguments]) == 0
+    again = {path: path.stat().st_mtime_ns for path in marks}
+    changed = {path.parts[-3] for path in marks if again[path] != marks[path]}
+    assert changed == {"Truth"}
+
+
+def test_discovery_counts_boxes_that_hit(
+    scenes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    boxes = tmp_path / "boxes.csv"
+    hit, miss = "0,0,56,40", "0,0,3,3"  # a box of 0.9 x 0.9 covers 0.81 of the whole image
+    boxes.write_text(f"image,x0,y0,x1,y1\n0000,{hit}\n0001,{miss}\n0002,{miss}\n0002,{hit}\n")
+    arguments = ["--config", str(CONFIGS / "centre_box.yaml"), "--model.share", "0.9"]
+    arguments += ["--boxes", str(boxes), "--images", str(scenes / "images")]
+    arguments += ["--out", str(tmp_path / "out"), "--data.num_workers", "0"]
+    assert main(["discover", *arguments]) == 0
+    row = json.loads((tmp_path / "out" / "corloc.json").read_text())
+    assert row["corloc"] == pytest.approx(2 / 3)
+    assert row["images"] == 3
+    assert "CorLoc 0.667" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("methods", "said"),
+    [
+        ("absent.yaml", "there is no such config, checkpoint or folder"),
+        (f"{CONFIGS / 'demo.yaml'},{CONFIGS / 'demo.yaml'}", "'demo' occurs twice"),
+        ("", "names none"),
+    ],
+)
+def test_mistakes_in_the_list_of_methods(
+    methods: str, said: str, scenes: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["benchmark", f"--methods={methods}", "--data.test", str(scenes)]) == 2
+    assert said in capsys.readouterr().err

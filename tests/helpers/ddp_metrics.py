@@ -1,0 +1,57 @@
+"""One process of the distributed metric test: measures its share, writes what it computed.
+
+Usage: python -m helpers.ddp_metrics RANK PROCESSES FOLDER
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from helpers.metric_cases import blob, maps
+from sod.metrics import PROTOCOLS, SaliencyMetrics
+from sod.metrics.corloc import CorLoc, saliency_box
+
+IMAGES = 5
+
+
+def share(rank: int, processes: int, uneven: bool) -> list[int]:
+    """Return the images of one process: 3 and 2 of them, or all for the first and none."""
+    if uneven and processes > 1:
+        return list(range(IMAGES)) if rank == 0 else []
+    return list(range(rank, IMAGES, processes))
+
+
+def measure_share(indices: list[int]) -> dict[str, Any]:
+    mask = blob((40, 50), (0.5, 0.4), 0.3)
+    pictures = list(maps(mask, np.random.default_rng(0)).values())[6 : 6 + IMAGES]
+    metrics = {name: SaliencyMetrics(name) for name in PROTOCOLS}
+    corloc = CorLoc()
+    for index in indices:
+        saliency, truth = torch.from_numpy(pictures[index]).float() / 255, torch.from_numpy(mask)
+        for metric in metrics.values():
+            metric.update(saliency, truth)
+        corloc.update(saliency_box(saliency), torch.tensor([[8.0, 8.0, 32.0, 32.0]]))
+    return {
+        "rows": {name: metric.compute() for name, metric in metrics.items()},
+        "curves": {name: metric.curves()["f"].tolist() for name, metric in metrics.items()},
+        "corloc": corloc.compute().item(),
+        "own": int(metrics["pysod"].images),
+    }
+
+
+def main() -> None:
+    rank, processes, folder = int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
+    torch.distributed.init_process_group(
+        "gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=processes
+    )
+    results = [measure_share(share(rank, processes, uneven)) for uneven in (False, True)]
+    (folder / f"{processes}-{rank}.json").write_text(json.dumps(results))
+    torch.distributed.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main()

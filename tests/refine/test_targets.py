@@ -1,0 +1,121 @@
+import cv2
+import numpy as np
+import pytest
+import scipy.ndimage as ndi
+import torch
+from helpers import bilateral_oracle as oracle
+from torch import Tensor
+
+from sod.core.errors import SodError
+from sod.refine import BilateralGrid, refine_targets
+
+
+def squares(*boxes: tuple[int, int, int, int], size: int = 64) -> Tensor:
+    """Return dark images [B, 3, size, size], each with a bright box (x0, y0, x1, y1)."""
+    images = torch.full((len(boxes), 3, size, size), 0.2)
+    for image, (x0, y0, x1, y1) in zip(images, boxes, strict=True):
+        image[:, y0:y1, x0:x1] = 0.8
+    return images
+
+
+def patches(*boxes: tuple[int, int, int, int], size: int = 8) -> Tensor:
+    masks = torch.zeros(len(boxes), 1, size, size, dtype=torch.bool)
+    for mask, (x0, y0, x1, y1) in zip(masks, boxes, strict=True):
+        mask[:, y0:y1, x0:x1] = True
+    return masks
+
+
+def published(image: Tensor, binary: Tensor) -> tuple[np.ndarray, bool]:
+    """One image, one step after the other, as published but for the label of the object."""
+    height, width = image.shape[1:]
+    full = cv2.resize(binary.numpy().astype(np.float32), (width, height))
+    levels = (image.permute(1, 2, 0).double() * 255).round().numpy()
+    mask = ndi.binary_fill_holes(oracle.solve(levels, full.astype(np.float64)) > 0.5)
+    assert mask is not None
+    union = (mask | (full > 0.5)).sum()
+    if not union or (mask & (full > 0.5)).sum() / union <= 0.5:
+        return binary.numpy(), False
+    small = cv2.resize(mask.astype(np.float32), binary.shape[::-1])
+    return small > 0, True
+
+
+def test_equals_the_published_steps() -> None:
+    images = squares((9, 17, 41, 55), (3, 2, 63, 61), (40, 40, 60, 60))
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.randint(-20, 20, images.shape, generator=generator)
+    images = ((images * 255).round() + noise).clamp(0, 255) / 255
+    binary = patches((1, 2, 5, 7), (1, 1, 7, 7), (0, 0, 2, 2))
+    binary[0, 0, 4, 3] = False
+    targets, accepted, _ = refine_targets(images, binary)
+    for index in range(3):
+        expected, taken = published(images[index], binary[index, 0])
+        np.testing.assert_array_equal(targets[index, 0].numpy(), expected.astype(np.float32))
+        assert accepted[index, 0] == taken
+
+
+def test_downsampling_by_any_half_and_area() -> None:
+    images = squares((10, 8, 42, 48))
+    middle = torch.zeros(1, 1, 8, 8)
+    middle[..., 1:6, 2:5] = 1
+    binary = patches((1, 1, 5, 6))
+    half, area = middle.clone(), middle.clone()
+    half[..., 1:6, 1] = 1
+    area[..., 1:6, 1], area[..., 1:6, 5] = 0.75, 0.25
+    torch.testing.assert_close(refine_targets(images, binary, "half").targets, half)
+    torch.testing.assert_close(refine_targets(images, binary, "area").targets, area)
+
+
+def test_any_grows_and_half_shrinks_an_object_that_ends_in_the_middle_of_patches() -> None:
+    images, binary = squares((12, 8, 44, 48)), patches((1, 1, 5, 6))
+    grown, shrunk = torch.zeros(1, 1, 8, 8), torch.zeros(1, 1, 8, 8)
+    grown[..., 1:6, 1:6] = 1
+    shrunk[..., 1:6, 2:5] = 1
+    torch.testing.assert_close(refine_targets(images, binary, "any").targets, grown)
+    torch.testing.assert_close(refine_targets(images, binary, "half").targets, shrunk)
+
+
+def test_an_object_above_half_of_the_image_is_not_turned_over() -> None:
+    targets, accepted, _ = refine_targets(squares((4, 4, 60, 60)), patches((1, 1, 7, 7)), "half")
+    assert accepted.all()
+    assert targets.mean() > 0.5
+    assert targets[0, 0, 4, 4] == 1
+
+
+def test_a_prediction_that_the_solver_erases_is_kept() -> None:
+    binary = patches((3, 3, 4, 4))
+    targets, accepted, _ = refine_targets(torch.full((1, 3, 64, 64), 0.5), binary)
+    assert not accepted.any()
+    torch.testing.assert_close(targets, binary.float())
+
+
+def test_empty_and_full_predictions_stay() -> None:
+    images = squares((10, 10, 30, 30), (10, 10, 30, 30))
+    binary = torch.stack([torch.zeros(1, 8, 8), torch.ones(1, 8, 8)]).bool()
+    targets, accepted, _ = refine_targets(images, binary)
+    torch.testing.assert_close(targets, binary.float())
+    assert accepted.tolist() == [[False], [True]]
+
+
+def test_two_targets_share_one_grid() -> None:
+    images = squares((9, 17, 41, 55), (30, 5, 62, 40))
+    first, second = patches((1, 2, 5, 7), (4, 1, 8, 5)), patches((1, 3, 6, 7), (3, 0, 7, 5))
+    together = refine_targets(images, torch.cat([first, second], 1))
+    grid = BilateralGrid(images)
+    for which, binary in enumerate((first, second)):
+        alone = refine_targets(grid, binary)
+        torch.testing.assert_close(together.targets[:, which], alone.targets[:, 0])
+        torch.testing.assert_close(together.accepted[:, which], alone.accepted[:, 0])
+
+
+def test_targets_carry_no_gradient() -> None:
+    images = squares((9, 17, 41, 55)).requires_grad_()
+    binary = patches((1, 2, 5, 7)).float().requires_grad_()
+    assert not refine_targets(images, binary).targets.requires_grad
+
+
+def test_mistakes_are_told() -> None:
+    images, binary = squares((1, 1, 9, 9)), patches((0, 0, 1, 1), (0, 0, 1, 1))
+    with pytest.raises(SodError, match="binary: shape"):
+        refine_targets(images, binary)
+    with pytest.raises(SodError, match="downsample"):
+        refine_targets(images, binary[:1], "most")  # type: ignore[arg-type]
