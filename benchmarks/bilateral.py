@@ -1,12 +1,13 @@
-"""How much faster the bilateral solver is than its plain scipy.sparse formulation, on the CPU.
+"""Speed of the bilateral solver against its plain scipy.sparse formulation, on the CPU.
 
-python benchmarks/bilateral.py [--root ../shared/data] [--images 20] [--passes 3] [--threads 1 2]
+    python benchmarks/bilateral.py [--root ../shared/data] [--images 20] [--passes 3] [--threads 1]
 
-The plain formulation is the oracle of the tests (tests/bilateral_oracle.py), image by image and
-target by target; it is itself written with care (one merged blur matrix, integer keys). Targets are
-true masks at one value per 16 pixels, and for a second target the same, mirrored. Without ECSSD,
-scenes drawn by the project are used, and the results say so. Wall time suffers from other processes
-on the machine, processor time hardly does: both are given, the shortest of all passes.
+The plain formulation is the reference of the tests (tests/helpers/bilateral_oracle.py), solved
+image by image and target by target; it is efficient itself (one merged blur matrix, integer keys).
+Targets are ground-truth masks at one value per 16 pixels; the second target of an image is the
+first one mirrored. Synthetic scenes are used if ECSSD is absent; the results name the source. The
+shortest wall and processor times of all passes are reported, because other processes affect wall
+time more.
 """
 
 import argparse
@@ -15,13 +16,11 @@ import os
 import platform
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import scipy
 import torch
+from common import ROOT, Row, listed, shortest, versions, write_results
 from PIL import Image
 from torch import Tensor
 from torch.nn.functional import interpolate
@@ -31,23 +30,20 @@ from sod.data.benchmarks import find_dataset
 from sod.data.synthetic import make_scene
 from sod.refine import bilateral_solver
 
-ROOT = Path(__file__).parents[1]
-RESULTS = ROOT / "benchmarks" / "results"
 CROPS = (16, 50)
 Pair = tuple[Tensor, Tensor]
-Row = dict[str, str | float]
 
 sys.path.insert(0, str(ROOT / "tests"))
-import bilateral_oracle as oracle  # noqa: E402
+from helpers import bilateral_oracle as oracle  # noqa: E402
 
 
 def load(root: Path, count: int) -> tuple[str, list[Pair]]:
-    """Return what is measured on: images ``[1, 3, H, W]`` and rough masks ``[1, 1, H, W]``."""
+    """Return a description, and pairs of image ``[1, 3, H, W]`` and mask ``[1, 1, H, W]``."""
     try:
         samples = find_dataset(root, "ECSSD").samples[:count]
     except SodError:
         scenes = [make_scene(index, (300, 400)) for index in range(count)]
-        return f"{count} scenes drawn by the project, 400x300", [_pair(*scene) for scene in scenes]
+        return f"{count} synthetic scenes, 400x300", [_pair(*scene) for scene in scenes]
     pairs = []
     for sample in samples:
         if sample.mask is not None:
@@ -58,14 +54,14 @@ def load(root: Path, count: int) -> tuple[str, list[Pair]]:
 
 def _pair(image: np.ndarray, mask: np.ndarray) -> Pair:
     pixels = torch.from_numpy(image).permute(2, 0, 1)[None] / 255
-    rough = torch.from_numpy(mask)[None, None] / 255
+    coarse = torch.from_numpy(mask)[None, None] / 255
     height, width = mask.shape
-    rough = interpolate(rough, size=(-(-height // 16), -(-width // 16)), mode="area")
-    return pixels, interpolate((rough > 0.5).float(), size=(height, width))
+    coarse = interpolate(coarse, size=(-(-height // 16), -(-width // 16)), mode="area")
+    return pixels, interpolate((coarse > 0.5).float(), size=(height, width))
 
 
 def plain(images: list[Tensor], targets: list[Tensor]) -> list[np.ndarray]:
-    """Solve one after the other, in the plain formulation."""
+    """Solve all targets one by one in the plain formulation."""
     return [
         oracle.solve((image[0].double() * 255).round().permute(1, 2, 0).numpy(), target.numpy())
         for image, target_list in zip(images, targets, strict=True)
@@ -74,34 +70,26 @@ def plain(images: list[Tensor], targets: list[Tensor]) -> list[np.ndarray]:
 
 
 def crops(pairs: list[Pair], count: int) -> Pair:
-    """Return images ``[count, 3, 224, 224]`` and two targets of each."""
+    """Return images ``[count, 3, 224, 224]`` and targets ``[count, 2, 224, 224]``."""
     chosen = [pairs[index % len(pairs)] for index in range(count)]
     images = torch.cat([interpolate(image, size=(224, 224), mode="area") for image, _ in chosen])
     targets = torch.cat([interpolate(target, size=(224, 224)) for _, target in chosen])
     return (images * 255).round() / 255, torch.cat([targets, targets.flip(-1)], 1)
 
 
-def shortest(function: Callable[[], object], passes: int) -> tuple[float, float]:
-    """Return the shortest wall and processor times in milliseconds."""
-    times = []
-    for _ in range(passes + 1):
-        wall, cpu = time.perf_counter(), time.process_time()
-        function()
-        times.append((time.perf_counter() - wall, time.process_time() - cpu))
-    walls, cpus = zip(*times[1:], strict=True)
-    return 1000 * min(walls), 1000 * min(cpus)
-
-
 def compare(case: str, images: list[Tensor], targets: list[Tensor], passes: int) -> Row:
-    """Time both formulations on images ``[b, 3, H, W]``, a call for each, and compare results."""
-    ones = [image[None] for batch in images for image in batch]
-    ones_targets = [target[None] for batch in targets for target in batch]
-    slow = shortest(lambda: plain(ones, ones_targets), passes)
+    """Time both formulations on batches ``[B, 3, H, W]`` and compare their results.
+
+    The fast one gets a batch per call, the plain one an image and target. Times are per image.
+    """
+    singles = [image[None] for batch in images for image in batch]
+    single_targets = [target[None] for batch in targets for target in batch]
+    slow = shortest(lambda: plain(singles, single_targets), passes)
     fast = shortest(lambda: list(map(bilateral_solver, images, targets)), passes)
     solved = [m.numpy() for t in map(bilateral_solver, images, targets) for m in t.flatten(0, 1)]
-    wanted = plain(ones, ones_targets)
-    worst = max(float(abs(a - b.clip(0, 1)).max()) for a, b in zip(solved, wanted, strict=True))
-    count = len(ones)
+    expected = plain(singles, single_targets)
+    worst = max(float(abs(a - b.clip(0, 1)).max()) for a, b in zip(solved, expected, strict=True))
+    count = len(singles)
     return {
         "case": case,
         "threads": torch.get_num_threads(),
@@ -116,7 +104,7 @@ def compare(case: str, images: list[Tensor], targets: list[Tensor], passes: int)
 
 
 def measure(pairs: list[Pair], passes: int) -> list[Row]:
-    """Measure whole images with one target, and batches of crops with two."""
+    """Time whole images with one target each, and batches of crops with two."""
     images, targets = map(list, zip(*pairs, strict=True))
     rows = [compare("whole images, one target", images, targets, passes)]
     for count in CROPS:
@@ -129,15 +117,14 @@ def measure(pairs: list[Pair], passes: int) -> list[Row]:
 def write(source: str, rows: list[Row], passes: int) -> None:
     """Print the table and write ``results/bilateral.{json,md}``."""
     load_average = os.getloadavg()[0]
-    versions = {"torch": torch.__version__, "scipy": scipy.__version__, "numpy": np.__version__}
     lines = [
         "# Bilateral solver against the plain scipy.sparse formulation, milliseconds per image",
         "",
-        f"`python benchmarks/bilateral.py`, on {source}; shortest of {passes} passes after a first "
-        f"one; {platform.machine()}, {os.cpu_count()} CPU cores, "
-        f"{', '.join(f'{name} {version}' for name, version in versions.items())}. Load average at "
-        f"the end: {load_average:.1f} (wall time means little where it is above the core count; "
-        "with several threads processor time does neither: waiting threads count as busy).",
+        f"`python benchmarks/bilateral.py`, on {source}; shortest of {passes} passes after one "
+        f"warm-up pass; {platform.machine()}, {os.cpu_count()} CPU cores, {listed(versions())}. "
+        f"Load average at the end: {load_average:.1f} (wall time means little if it exceeds the "
+        "core count; with several threads processor time means little too: waiting threads count "
+        "as busy).",
         "",
         "| case | threads | plain, wall | ours, wall | plain, CPU | ours, CPU | times faster, wall "
         "| times faster, CPU | largest difference |",
@@ -148,21 +135,18 @@ def write(source: str, rows: list[Row], passes: int) -> None:
         "| {fast_cpu_ms:.1f} | {ratio_wall:.1f} | {ratio_cpu:.1f} | {largest_difference:.0e} |"
     )
     lines += [form.format(**row) for row in rows]
-    report = {"source": source, "passes": passes, "load_average": load_average, **versions}
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "bilateral.md").write_text("\n".join(lines) + "\n")
-    (RESULTS / "bilateral.json").write_text(json.dumps({**report, "rows": rows}, indent=2) + "\n")
-    print("\n".join(lines))
+    report = {"source": source, "passes": passes, "load_average": load_average, **versions()}
+    write_results("bilateral", lines, {**report, "rows": rows})
 
 
 def main() -> None:
-    """Measure in one process for each number of threads, as libraries read it when they start."""
+    """Measure each number of threads in its own process: libraries read it when they start."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--root", type=Path, default=ROOT.parent / "shared" / "data")
     parser.add_argument("--images", type=int, default=20)
     parser.add_argument("--passes", type=int, default=3)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--measure", action="store_true", help="print the rows of this process")
+    parser.add_argument("--measure", action="store_true", help="measure in this process and print")
     options = parser.parse_args()
     source, pairs = load(options.root, options.images)
     if options.measure:

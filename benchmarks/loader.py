@@ -1,14 +1,12 @@
-"""How many augmented images a second one CPU core reads: JPEG of about 400x300 to 224x224.
+"""Throughput of the loader on one CPU core: JPEG of about 400x300 to augmented 224x224.
 
-python benchmarks/loader.py [--data ECSSD] [--root ../shared/data] [--images 500] [--passes 5]
+    python benchmarks/loader.py [--data ECSSD] [--root ../shared/data] [--images 500] [--passes 5]
 
-Without the data set, scenes drawn by the project and written as JPEG are read instead; the results
-say which. Wall time suffers from other processes on the machine, processor time hardly does: both
-are given.
+Reads synthetic scenes written as JPEG if the dataset is absent; the results name the source. Both
+wall and processor time are reported, because other processes affect wall time more.
 """
 
 import argparse
-import json
 import os
 import platform
 import statistics
@@ -19,6 +17,7 @@ from typing import NamedTuple
 
 import cv2
 import torch
+from common import ROOT, write_results
 from PIL import Image
 
 from sod.core.errors import SodError
@@ -29,7 +28,6 @@ from sod.data.samples import Sample, pair
 from sod.data.synthetic import make_scene
 from sod.data.transforms import Augmentation, TrainTransform
 
-RESULTS = Path(__file__).parent / "results"
 TARGET = 150  # image and mask pairs per second
 CASES = {
     "image and mask, crop + flip + jitter": (Augmentation(), True),
@@ -49,7 +47,7 @@ class Rate(NamedTuple):
 
 
 def measure(samples: list[Sample], options: Augmentation, masks: bool, passes: int) -> Rate:
-    """Return the median rates over passes through all samples, in this process, one thread."""
+    """Return the median rates over several passes through all samples, without workers."""
     dataset = SaliencyDataset(samples, TrainTransform(224, options), masks)
     loader = Loader(dataset, batch_size=50, training=True)
     rates = []
@@ -62,8 +60,8 @@ def measure(samples: list[Sample], options: Augmentation, masks: bool, passes: i
     return Rate(statistics.median(r.wall for r in warm), statistics.median(r.cpu for r in warm))
 
 
-def draw(folder: Path, count: int) -> list[Sample]:
-    """Write drawn scenes of 400x300 pixels as JPEG with PNG masks."""
+def write_samples(folder: Path, count: int) -> list[Sample]:
+    """Write synthetic scenes of 400x300 pixels as JPEG with PNG masks."""
     for kind in ("images", "masks"):
         (folder / kind).mkdir()
     for index in range(count):
@@ -73,27 +71,27 @@ def draw(folder: Path, count: int) -> list[Sample]:
     return pair(folder / "images", folder / "masks").samples
 
 
-def samples_of(root: Path, name: str, count: int, spare: Path) -> tuple[str, list[Sample]]:
-    """Return what is measured on: the named data set, or drawn scenes where it is absent."""
+def samples_of(root: Path, name: str, count: int, temporary: Path) -> tuple[str, list[Sample]]:
+    """Return a description and the samples of a dataset, or of synthetic scenes if it is absent."""
     try:
         samples = find_dataset(root, name).samples[:count]
     except SodError:
-        return f"{count} drawn scenes, 400x300 JPEG", draw(spare, count)
+        return f"{count} synthetic scenes, 400x300 JPEG", write_samples(temporary, count)
     return f"the first {len(samples)} images of {name}, JPEG", samples
 
 
 def main() -> None:
-    """Measure, print and write ``results/loader.{json,md}``."""
+    """Measure all cases and write the results."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--root", type=Path, default=Path(__file__).parents[2] / "shared" / "data")
+    parser.add_argument("--root", type=Path, default=ROOT.parent / "shared" / "data")
     parser.add_argument("--data", default="ECSSD")
     parser.add_argument("--images", type=int, default=500)
     parser.add_argument("--passes", type=int, default=5)
     options = parser.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(0)
-    with tempfile.TemporaryDirectory() as spare:
-        source, samples = samples_of(options.root, options.data, options.images, Path(spare))
+    with tempfile.TemporaryDirectory() as temporary:
+        source, samples = samples_of(options.root, options.data, options.images, Path(temporary))
         rates = {
             case: measure(samples, augmentation, masks, options.passes)
             for case, (augmentation, masks) in CASES.items()
@@ -102,14 +100,14 @@ def main() -> None:
 
 
 def write(source: str, rates: dict[str, Rate], passes: int) -> None:
-    """Print the table and write it as JSON and Markdown."""
+    """Print the table and write ``results/loader.{json,md}``."""
     load = os.getloadavg()[0]
     lines = [
         "# Loader: images per second, one core, to 224x224",
         "",
-        f"Measured on {source}; median of {passes} passes after a first one; one process, one "
-        f"thread; {platform.machine()}. Target: {TARGET} pairs a second. Load average at the end: "
-        f"{load:.1f} on {os.cpu_count()} CPUs (wall time means little where the load is higher).",
+        f"Measured on {source}; median of {passes} passes after one warm-up pass; one process, one "
+        f"thread; {platform.machine()}. Target: {TARGET} pairs per second. Load average at the "
+        f"end: {load:.1f} on {os.cpu_count()} CPUs (wall time means little if the load is higher).",
         "",
         "| case | per second of wall time | per second of processor time |",
         "|---|---|---|",
@@ -122,10 +120,7 @@ def write(source: str, rates: dict[str, Rate], passes: int) -> None:
         "target": TARGET,
         "images_per_second": {case: rate._asdict() for case, rate in rates.items()},
     }
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "loader.md").write_text("\n".join(lines) + "\n")
-    (RESULTS / "loader.json").write_text(json.dumps(report, indent=2) + "\n")
-    print("\n".join(lines))
+    write_results("loader", lines, report)
 
 
 if __name__ == "__main__":

@@ -1,16 +1,15 @@
-"""Time and agreement of all measures of one map, beside PySODMetrics' same measures.
+"""Speed and agreement of all metrics of one map, compared with PySODMetrics.
 
-Usage: python benchmarks/metrics.py [--out benchmarks/results] [--images 20] [--repeats 7]
+    python benchmarks/metrics.py [--out benchmarks/results] [--images 20] [--repeats 7]
 
-Real masks (ECSSD 0001, 0002, ... under $SOD_SHARED or ../shared) resized to 400 x 300, with a
-blurred and noisy prediction; ellipses where that folder is absent. Both sides are timed in turn on
-the same arrays with one thread. Times are processor time, and an image's is the shortest of its
-repeats: the machine's other work then hardly disturbs either side. Both measure one large map
-first, after which the allocator keeps its memory, as it does once a network has run.
+The masks are those of ECSSD (0001, 0002, ... in $SOD_SHARED or ../shared) resized to 400x300, or
+ellipses if that folder is absent; the predictions are the masks, blurred and with noise. Both
+libraries are timed alternately on the same arrays with one thread. The time of an image is the
+shortest processor time of its repeats, which other processes hardly affect. Both measure one large
+map first: afterwards the allocator keeps its memory, as it does after a network has run.
 """
 
 import argparse
-import json
 import os
 import platform
 import time
@@ -23,6 +22,7 @@ import cv2
 import numpy as np
 import py_sod_metrics as oracle
 import torch
+from common import RESULTS, ROOT, listed, write_results
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -30,7 +30,6 @@ from sod.metrics import EXTRA_MEASURES, MEASURES, get_protocol, measure
 
 Picture = NDArray[np.uint8]
 SIZE = (400, 300)
-ROOT = Path(__file__).parents[1]
 TIMED = {
     "MAE": ("mae",),
     "S-measure": ("s_measure",),
@@ -43,7 +42,7 @@ TIMED = {
 
 
 def pairs(count: int) -> tuple[str, list[tuple[Picture, Picture]]]:
-    """Return where the masks come from, and (map, mask) pairs."""
+    """Return a description of the masks, and pairs of map and mask."""
     random = np.random.default_rng(0)
     folder = Path(os.environ.get("SOD_SHARED", ROOT.parent / "shared"))
     paths = sorted((folder / "data" / "ECSSD" / "ground_truth_mask").glob("*.png"))[:count]
@@ -51,12 +50,12 @@ def pairs(count: int) -> tuple[str, list[tuple[Picture, Picture]]]:
     source = f"{len(masks)} ECSSD masks"
     if not masks:
         source, masks = f"{count} ellipses", [_ellipse(random) for _ in range(count)]
-    found = []
+    examples = []
     for mask in masks:
         soft = cv2.GaussianBlur(mask.astype(np.float64), (0, 0), 6)
         noisy = 0.7 * soft + 70 * random.random(mask.shape)
-        found.append((noisy.clip(0, 255).astype(np.uint8), mask))
-    return source, found
+        examples.append((noisy.clip(0, 255).astype(np.uint8), mask))
+    return source, examples
 
 
 def _ellipse(random: np.random.Generator) -> Picture:
@@ -66,7 +65,7 @@ def _ellipse(random: np.random.Generator) -> Picture:
 
 
 def theirs(picture: Picture, mask: Picture) -> tuple[dict[str, float], dict[str, float]]:
-    """Return PySODMetrics' values, and the seconds of each of its parts."""
+    """Return the values of PySODMetrics, and the seconds of each of its parts."""
     handlers = {
         "f": oracle.FmeasureHandler,
         "iou": oracle.IOUHandler,
@@ -104,18 +103,22 @@ def theirs(picture: Picture, mask: Picture) -> tuple[dict[str, float], dict[str,
 
 
 def ours(picture: Picture, mask: Picture, device: str = "cpu") -> dict[str, float]:
-    """Return our values of the same measures."""
+    """Return the values of this project for the same measures."""
     saliency = torch.from_numpy(picture).to(device).float() / 255
     measured = measure(saliency, torch.from_numpy(mask).to(device), get_protocol("pysod"))
     return dict(zip(MEASURES + EXTRA_MEASURES, measured.values.tolist(), strict=True))
 
 
-def compare(found: list[tuple[Picture, Picture]], repeats: int) -> dict[str, Any]:
-    """Time both sides in turn; milliseconds per map, and the largest difference."""
-    large = [np.tile(picture, (5, 5)) for picture in found[0]]
+def compare(examples: list[tuple[Picture, Picture]], repeats: int) -> dict[str, Any]:
+    """Time both libraries alternately.
+
+    Returns:
+        Milliseconds per map, their ratio, and the largest difference of any measure.
+    """
+    large = [np.tile(picture, (5, 5)) for picture in examples[0]]
     ours(*large), theirs(*large)
     own_ms, their_ms, parts_ms, difference = [], [], [], 0.0
-    for picture, mask in found:
+    for picture, mask in examples:
         own_times, their_times = [], []
         for _ in range(repeats):
             values, seconds = theirs(picture, mask)
@@ -138,22 +141,22 @@ def compare(found: list[tuple[Picture, Picture]], repeats: int) -> dict[str, Any
     }
 
 
-def throughput(found: list[tuple[Picture, Picture]]) -> float | None:
-    """Return maps per second on a GPU, transfers included; None where there is none."""
+def throughput(examples: list[tuple[Picture, Picture]]) -> float | None:
+    """Return maps per second on a GPU, including transfers, or None without a GPU."""
     if not torch.cuda.is_available():
         return None
-    ours(*found[0], "cuda")
+    ours(*examples[0], "cuda")
     start = time.perf_counter()
-    for picture, mask in found:
+    for picture, mask in examples:
         ours(picture, mask, "cuda")
-    return len(found) / (time.perf_counter() - start)
+    return len(examples) / (time.perf_counter() - start)
 
 
-def markdown(result: dict[str, Any]) -> str:
-    """Return the result as a page."""
+def markdown(result: dict[str, Any]) -> list[str]:
+    """Return the lines of a Markdown page of the result."""
     parts = result["pysodmetrics_parts_ms"]
     gpu = result["gpu_maps_per_second"]
-    lines = [
+    return [
         "# All measures of one map",
         "",
         f"`{result['command']}`",
@@ -172,37 +175,32 @@ def markdown(result: dict[str, Any]) -> str:
         f"**{result['ratio']:.2f}× faster**; largest difference of any measure "
         f"{result['largest_difference']:.1e}. "
         + ("GPU: none here." if gpu is None else f"GPU: {gpu:.0f} maps per second."),
-        "",
     ]
-    return "\n".join(lines)
 
 
 def main() -> None:
-    """Run the comparison and write ``metrics.json`` and ``metrics.md``."""
+    """Compare both libraries and write the results."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results")
+    parser.add_argument("--out", type=Path, default=RESULTS)
     parser.add_argument("--images", type=int, default=20)
     parser.add_argument("--repeats", type=int, default=7)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     warnings.simplefilter("ignore")
-    source, found = pairs(arguments.images)
+    source, examples = pairs(arguments.images)
     packages = ("torch", "numpy", "scipy", "opencv-python-headless", "pysodmetrics")
     result = {
         "command": f"python benchmarks/metrics.py --images {arguments.images} "
         f"--repeats {arguments.repeats}",
         "hardware": f"{os.cpu_count()}-core {platform.machine()} CPU, one thread",
-        "versions": ", ".join(f"{name} {version(name)}" for name in packages),
+        "versions": listed({name: version(name) for name in packages}),
         "source": source,
         "repeats": arguments.repeats,
-        **compare(found, arguments.repeats),
-        "gpu_maps_per_second": throughput(found),
+        **compare(examples, arguments.repeats),
+        "gpu_maps_per_second": throughput(examples),
     }
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    (arguments.out / "metrics.json").write_text(json.dumps(result, indent=2) + "\n")
-    (arguments.out / "metrics.md").write_text(markdown(result), encoding="utf-8")
-    print(markdown(result))
+    write_results("metrics", markdown(result), result, arguments.out)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""The normalized-cut eigenvector against the dense generalized eigenproblem: time, memory, result.
+"""The normalized-cut eigenvector against a dense generalized eigensolver: time, memory, result.
 
-python benchmarks/spectral.py [--shared ../shared] [--images 3] [--parity 500]
+    python benchmarks/spectral.py [--shared ../shared] [--images 3] [--parity 500]
 
-Each solve runs in a process of its own with 1 or 2 threads, so that its peak memory can be told;
-the affinity matrix is in both figures. Without the shared data the graphs are those of clustered
-random features; the results say which. Wall time suffers from other processes on the machine,
-processor time hardly does: both are given.
+Each solve runs in its own process with 1 or 2 threads, so that its peak memory can be measured;
+both memory figures include the affinity matrix. The graphs are those of clustered random features
+if the shared data are absent; the results name the source. Both wall and processor time are
+reported, because other processes affect wall time more.
 """
 
 import argparse
@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import scipy
 import scipy.linalg
 import torch
+from common import ROOT, listed, versions, write_results
 from torch import Tensor
 
 from sod.data.reading import read_image
@@ -32,7 +32,6 @@ from sod.nn.backbones.build import BackboneConfig, build_backbone
 from sod.nn.resize import lanczos_resize, saliency_size
 from sod.spectral import affinity, bipartition, second_eigenvector
 
-RESULTS = Path(__file__).parent / "results"
 GRIDS = {475: (19, 25), 1900: (38, 50), 3600: (60, 60)}
 TARGETS = {475: 3, 1900: 15, 3600: 30}
 REPEATS = {475: 15, 1900: 7, 3600: 5}
@@ -41,7 +40,7 @@ TAU, PATCH = 0.3, 16
 
 
 def dense(weights: Tensor) -> Tensor:
-    """Solve as TokenCut's published code does."""
+    """Return the eigenvector as TokenCut's published code computes it."""
     matrix = weights.numpy()
     degrees = np.diag(matrix.sum(1))
     _, vectors = scipy.linalg.eigh(degrees - matrix, degrees, subset_by_index=[1, 1])
@@ -52,16 +51,20 @@ SOLVERS = {"sod": second_eigenvector, "dense": dense}
 
 
 def peak_megabytes() -> float:
-    """Return the largest resident memory of this process since it was last forgotten."""
+    """Return the peak resident memory of this process since its last reset, in MiB (Linux)."""
     status = Path("/proc/self/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 
 
 def solve(solver: str, file: Path) -> dict[str, Any]:
-    """Solve one graph several times in this process; return times, peak memory and the cut."""
+    """Solve one graph several times in this process.
+
+    Returns:
+        Median seconds of wall and processor time, peak memory, and the bipartition.
+    """
     warm = torch.rand(64, 64, dtype=torch.float64)
-    SOLVERS[solver](warm + warm.T)  # the libraries are loaded before memory is counted
-    Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far (Linux)
+    SOLVERS[solver](warm + warm.T)  # loads the libraries before memory is measured
+    Path("/proc/self/clear_refs").write_text("5")  # resets the peak (Linux)
     before = peak_megabytes()
     weights = torch.from_numpy(np.load(file))
     wall, cpu = [], []
@@ -79,7 +82,13 @@ def solve(solver: str, file: Path) -> dict[str, Any]:
 
 
 def graphs(shared: Path, count: int, tokens: int) -> tuple[str, list[Tensor]]:
-    """Return graphs of real images with that many tokens, or of clustered random features."""
+    """Return a description and affinity matrices of ECSSD images, or of random features.
+
+    Args:
+        shared: Folder of images and weights; random features are used if it is absent.
+        count: Number of graphs.
+        tokens: Number of tokens of each, a key of ``GRIDS``.
+    """
     if not shared.is_dir():
         generator = torch.Generator().manual_seed(0)
         drawn = [clusters(tokens, generator) for _ in range(count)]
@@ -94,7 +103,7 @@ def graphs(shared: Path, count: int, tokens: int) -> tuple[str, list[Tensor]]:
 
 
 def clusters(tokens: int, generator: torch.Generator) -> Tensor:
-    """Draw tokens ``[N, 32]`` around six centres."""
+    """Return random tokens ``[N, 32]`` around six centres."""
     centres = torch.randn(6, 32, generator=generator)
     which = torch.randint(6, (tokens,), generator=generator)
     return centres[which] + torch.randn(tokens, 32, generator=generator)
@@ -103,7 +112,7 @@ def clusters(tokens: int, generator: torch.Generator) -> Tensor:
 def real_features(
     shared: Path, numbers: list[int], size: tuple[int, int] | None = None
 ) -> list[Tensor]:
-    """Return the tokens ``[N, C]`` of ECSSD images, at a given or at the published size."""
+    """Return the tokens ``[N, C]`` of ECSSD images at a given size, or at the published one."""
     weights = str(shared / "weights" / "vit_tiny_patch16_224.safetensors")
     config = BackboneConfig("vit_tiny_patch16_224", weights, "value", 6, "timm")
     backbone = build_backbone(config)
@@ -117,7 +126,7 @@ def real_features(
 
 
 def parity(shared: Path, count: int) -> dict[str, int] | None:
-    """Count the images whose bipartition is that of the dense solver, at the published size."""
+    """Count the images with the same bipartition as the dense solver, at the published size."""
     if not shared.is_dir() or not count:
         return None
     same = 0
@@ -134,14 +143,14 @@ def measure(weights: list[Tensor], threads: int, folder: Path) -> dict[str, Any]
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
     for graph in weights:
         np.save(folder / "graph.npy", graph.numpy())
-        for solver, found in runs.items():
+        for solver, results in runs.items():
             command = [sys.executable, __file__, "--solve", solver, str(folder / "graph.npy")]
             output = subprocess.run(command, env=environment, capture_output=True, check=True)
-            found.append(json.loads(output.stdout))
+            results.append(json.loads(output.stdout))
     row: dict[str, Any] = {"tokens": len(weights[0]), "threads": threads}
     for key in ("wall", "cpu", "megabytes"):
-        for solver, found in runs.items():
-            row[f"{solver}_{key}"] = statistics.median(run[key] for run in found)
+        for solver, results in runs.items():
+            row[f"{solver}_{key}"] = statistics.median(run[key] for run in results)
         row[f"{key}_ratio"] = row[f"dense_{key}"] / row[f"sod_{key}"]
     pairs = zip(runs["sod"], runs["dense"], strict=True)
     row["same"] = sum(ours["partition"] == theirs["partition"] for ours, theirs in pairs)
@@ -150,15 +159,15 @@ def measure(weights: list[Tensor], threads: int, folder: Path) -> dict[str, Any]
 
 
 def growth(rows: list[dict[str, Any]], key: str) -> float:
-    """Return the exponent with which a time grows from 475 to 3600 tokens on one thread."""
+    """Return the exponent of the growth of a time from 475 to 3600 tokens on one thread."""
     times = {row["tokens"]: row[key] for row in rows if row["threads"] == 1}
     return math.log(times[3600] / times[475]) / math.log(3600 / 475)
 
 
 def main() -> None:
-    """Measure, print and write ``results/spectral.{json,md}``."""
+    """Measure all sizes and write the results."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--shared", type=Path, default=Path(__file__).parents[2] / "shared")
+    parser.add_argument("--shared", type=Path, default=ROOT.parent / "shared")
     parser.add_argument("--images", type=int, default=3)
     parser.add_argument("--parity", type=int, default=500)
     parser.add_argument("--solve", nargs=2, help=argparse.SUPPRESS)
@@ -175,29 +184,30 @@ def main() -> None:
 
 
 def write(source: str, rows: list[dict[str, Any]], agreement: dict[str, int] | None) -> None:
-    """Print the table and write it as JSON and Markdown."""
-    versions = {"torch": torch.__version__, "scipy": scipy.__version__, "numpy": np.__version__}
-    exponents = {solver: growth(rows, f"{solver}_cpu") for solver in SOLVERS}
+    """Print the table and write ``results/spectral.{json,md}``."""
     report = {
         "source": source,
         "command": "python benchmarks/spectral.py",
         "hardware": f"{os.cpu_count()} cores, {platform.machine()}",
-        "versions": versions,
+        "versions": versions(),
         "targets": {str(tokens): target for tokens, target in TARGETS.items()},
         "rows": rows,
-        "growth": exponents,
+        "growth": {solver: growth(rows, f"{solver}_cpu") for solver in SOLVERS},
         "parity": agreement,
     }
+    write_results("spectral", _page(report), report)
+
+
+def _page(report: dict[str, Any]) -> list[str]:
+    rows, exponents, agreement = report["rows"], report["growth"], report["parity"]
     lines = [
         "# Normalized-cut eigenvector",
         "",
         "Against `scipy.linalg.eigh(D - W, D, subset_by_index=[1, 1])`, in double precision. "
-        f"`python benchmarks/spectral.py`; {source}; medians over "
-        f"{rows[0]['graphs']} graphs; {report['hardware']}; "
-        + ", ".join(f"{name} {version}" for name, version in versions.items())
-        + ". Memory is the peak including the affinity matrix. Threads of the dense solver wait "
-        "for each other where cores are shared with other work, which inflates its time on 2 "
-        "threads: the rows of 1 thread are the ones to compare.",
+        f"`{report['command']}`; {report['source']}; medians over {rows[0]['graphs']} graphs; "
+        f"{report['hardware']}; {listed(report['versions'])}. Memory is the peak including the "
+        "affinity matrix. The threads of the dense solver wait for each other if other processes "
+        "use the cores, which increases its time on 2 threads: compare the rows of 1 thread.",
         "",
         "| tokens | threads | wall ms, sod / dense | faster (target) | processor ms, sod / dense "
         "| faster | MB, sod / dense | less | same cut |",
@@ -213,10 +223,7 @@ def write(source: str, rows: list[dict[str, Any]], agreement: dict[str, int] | N
             f"Same bipartition as the dense solver on {agreement['same bipartition']} of "
             f"{agreement['images']} ECSSD images at the published size.",
         ]
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "spectral.md").write_text("\n".join(lines) + "\n")
-    (RESULTS / "spectral.json").write_text(json.dumps(report, indent=2) + "\n")
-    print("\n".join(lines))
+    return lines
 
 
 def _line(row: dict[str, Any]) -> str:

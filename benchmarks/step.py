@@ -1,16 +1,16 @@
-"""How much faster one PEEKABOO step is than the same step with the plain solver, image by image.
+"""Speed of one PEEKABOO training step against the same step with the plain bilateral solver.
 
-python benchmarks/step.py [--shared ../shared] [--passes 3] [--threads 1]
+    python benchmarks/step.py [--shared ../shared] [--passes 3] [--threads 1]
 
 The step is the published one: two forward passes, two refinements, the 1x1 head, backward and
-AdamW, on crops of 224x224. Only the solver differs: the plain one is the oracle of the tests
-(tests/bilateral_oracle.py), image by image and target by target. Without ECSSD the images are
-scenes drawn by the project, without the stand-in weights they are random; the results say so. Wall
-time suffers from other processes on the machine, processor time hardly does: shortest of all.
+AdamW, on crops of 224x224. Only the solver differs: the plain one is the reference of the tests
+(tests/helpers/bilateral_oracle.py), solved image by image and target by target. The images are
+synthetic scenes if ECSSD is absent, and the weights random if the stand-in weights are; the results
+name both. The shortest wall and processor times of all passes are reported, because other processes
+affect wall time more.
 """
 
 import argparse
-import json
 import os
 import platform
 import time
@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import cast
 from unittest.mock import patch
 
-import bilateral
-import bilateral_oracle as oracle  # found once bilateral is imported
 import torch
+from bilateral import oracle
+from common import ROOT, Row, shortest, write_results
 from torch import Tensor
 
 from sod.cli.app import COMMANDS, assemble
@@ -29,19 +29,16 @@ from sod.data.dataset import Batch
 from sod.methods.peekaboo import Peekaboo
 from sod.refine import BilateralGrid, refine_targets
 
-ROOT = Path(__file__).parents[1]
-RESULTS = ROOT / "benchmarks" / "results"
 TARGET = 2.5
 CASES = {
     "ViT-Ti/16, values of block 6": ("vit_tiny_patch16_224", "value", 6, 16),
     "ViT-S/8, keys of the last block, random weights": ("vit_small_patch8_224", "key", -1, 2),
 }
 GPU_CASE = ("vit_small_patch8_224", "key", -1, 50)
-Row = dict[str, str | float]
 
 
 class PlainGrid(BilateralGrid):
-    """The plain formulation behind the interface of the fast one."""
+    """Plain formulation of the solver with the interface of the fast one."""
 
     def __init__(self, images: Tensor) -> None:
         self.levels = (images.double() * 255).round().permute(0, 2, 3, 1).cpu().numpy()
@@ -55,7 +52,7 @@ class PlainGrid(BilateralGrid):
         tolerance: float = 1e-5,
         iterations: int = 25,
     ) -> Tensor:
-        """Solve one target of one image after the other, with the oracle's own constants."""
+        """Solve all targets one by one, with the reference's own constants."""
         solved = [
             torch.from_numpy(oracle.solve(image, target.numpy()).clip(0, 1))
             for image, maps in zip(self.levels, targets.double().cpu(), strict=True)
@@ -65,32 +62,32 @@ class PlainGrid(BilateralGrid):
 
 
 def prepare(case: tuple[str, str, int, int], shared: Path) -> tuple[Peekaboo, Batch, str]:
-    """Return the published method, a batch of its training images, and what they are."""
+    """Return the published method, a training batch, and a description of images and weights."""
     name, facet, block, size = case
     file = shared / "weights" / f"{name}.safetensors"
     real = (shared / "data" / "ECSSD").is_dir()
-    words = ["--config", str(ROOT / "configs" / "peekaboo.yaml"), "--data.num_workers=0"]
-    words += [f"--model.backbone.name={name}", f"--model.backbone.facet={facet}"]
-    words += [f"--model.backbone.weights={file if file.is_file() else 'null'}"]
-    words += [f"--model.backbone.block={block}", f"--data.batch_size={size}"]
-    words += ["--data.root", str(shared / "data" if real else ROOT / "demo" / "data")]
-    words += [f"--data.train={'ECSSD' if real else 'builtin-64-256'}"]
-    program = assemble(COMMANDS["fit"], words)
+    arguments = ["--config", str(ROOT / "configs" / "peekaboo.yaml"), "--data.num_workers=0"]
+    arguments += [f"--model.backbone.name={name}", f"--model.backbone.facet={facet}"]
+    arguments += [f"--model.backbone.weights={file if file.is_file() else 'null'}"]
+    arguments += [f"--model.backbone.block={block}", f"--data.batch_size={size}"]
+    arguments += ["--data.root", str(shared / "data" if real else ROOT / "demo" / "data")]
+    arguments += [f"--data.train={'ECSSD' if real else 'builtin-64-256'}"]
+    program = assemble(COMMANDS["fit"], arguments)
     method = cast("Peekaboo", program.method)
     batch = next(iter(program.datamodule.train_dataloader()))
-    source = "ECSSD" if real else "scenes drawn by the project"
+    source = "ECSSD" if real else "synthetic scenes"
     weights = "supervised stand-in" if file.is_file() else "random"
     return method.train(), batch, f"{source}, {weights} weights"
 
 
 def step_of(method: Peekaboo, batch: Batch) -> Callable[[], float]:
-    """Return one optimiser step as a function; each call starts from the same head."""
+    """Return a function that makes one optimiser step from the same head and returns the loss."""
     start = {name: value.clone() for name, value in method.head.state_dict().items()}
 
     def step() -> float:
         method.head.load_state_dict(start)
         optimiser = torch.optim.AdamW(method.head.parameters(), lr=0.05)
-        loss = method.loss(batch)["loss"]
+        loss = method.loss(batch).loss
         torch.autograd.backward(loss)
         optimiser.step()
         return loss.item()
@@ -99,7 +96,7 @@ def step_of(method: Peekaboo, batch: Batch) -> Callable[[], float]:
 
 
 def refinement_of(method: Peekaboo, batch: Batch) -> Callable[[], object]:
-    """Return the step's refinement alone: the grids, and two targets of each image."""
+    """Return a function that makes the refinement of the step: grids, two targets per image."""
     images = batch["images"]
     with torch.no_grad():
         binary = (method.patch_logits(images) > 0).repeat(1, 2, 1, 1)
@@ -107,15 +104,15 @@ def refinement_of(method: Peekaboo, batch: Batch) -> Callable[[], object]:
 
 
 def compare(case: str, shared: Path, passes: int) -> Row:
-    """Time the step with either solver on the CPU."""
+    """Time the step with both solvers on the CPU."""
     method, batch, source = prepare(CASES[case], shared)
     step = step_of(method, batch)
-    fast = bilateral.shortest(step, passes)
-    forward = bilateral.shortest(lambda: method.backbone(batch["images"]), passes)
-    refinement = bilateral.shortest(refinement_of(method, batch), passes)
+    fast = shortest(step, passes)
+    forward = shortest(lambda: method.backbone(batch["images"]), passes)
+    refinement = shortest(refinement_of(method, batch), passes)
     loss = step()
     with patch("sod.methods.peekaboo.BilateralGrid", PlainGrid):
-        slow = bilateral.shortest(step, passes)
+        slow = shortest(step, passes)
         difference = abs(step() - loss)
     return {
         "case": f"{case}, batch {CASES[case][3]} ({source})",
@@ -133,9 +130,9 @@ def compare(case: str, shared: Path, passes: int) -> Row:
 
 
 def on_gpu(shared: Path, passes: int) -> str:
-    """Say what share of the published step the solver has on a GPU, where there is one."""
+    """Describe the solver's share of the time of the published step on a GPU, if there is one."""
     if not torch.cuda.is_available():
-        return "There is no GPU here: the solver's share of the step on one is not measured."
+        return "There is no GPU here: the solver's share of the step on a GPU is not measured."
     method, batch, source = prepare(GPU_CASE, shared)
     method = method.cuda()
     batch["images"] = batch["images"].cuda()
@@ -144,10 +141,10 @@ def on_gpu(shared: Path, passes: int) -> str:
         times = []
         for _ in range(passes + 1):
             torch.cuda.synchronize()
-            begin = time.perf_counter()
+            start = time.perf_counter()
             function()
             torch.cuda.synchronize()
-            times.append(time.perf_counter() - begin)
+            times.append(time.perf_counter() - start)
         return min(times[1:])
 
     whole, solver = seconds(step_of(method, batch)), seconds(refinement_of(method, batch))
@@ -164,9 +161,9 @@ def write(rows: list[Row], gpu: str, passes: int) -> None:
         "# One PEEKABOO step against the same step with the plain solver, milliseconds",
         "",
         f"`python benchmarks/step.py`; published step (`configs/peekaboo.yaml`) on crops of "
-        f"224x224; shortest of {passes} passes after a first one; {platform.machine()}, "
+        f"224x224; shortest of {passes} passes after one warm-up pass; {platform.machine()}, "
         f"{os.cpu_count()} CPU cores, torch {torch.__version__}; load average at the end "
-        f"{os.getloadavg()[0]:.1f} (wall time means little where it is above the core count). "
+        f"{os.getloadavg()[0]:.1f} (wall time means little if it exceeds the core count). "
         f"Target: {TARGET} times faster.",
         "",
         "| backbone | threads | plain, wall | ours, wall | plain, CPU | ours, CPU | of it forward "
@@ -179,15 +176,12 @@ def write(rows: list[Row], gpu: str, passes: int) -> None:
         "| {ratio_cpu:.2f} | {loss_difference:.0e} |"
     )
     lines += [form.format(**row) for row in rows] + ["", gpu]
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "step.md").write_text("\n".join(lines) + "\n")
     report = {"passes": passes, "torch": torch.__version__, "gpu": gpu, "rows": rows}
-    (RESULTS / "step.json").write_text(json.dumps(report, indent=2) + "\n")
-    print("\n".join(lines))
+    write_results("step", lines, report)
 
 
 def main() -> None:
-    """Measure every case on the CPU, and the solver's share on a GPU."""
+    """Measure every case on the CPU and the solver's share on a GPU, and write the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--shared", type=Path, default=ROOT.parent / "shared")
     parser.add_argument("--passes", type=int, default=3)

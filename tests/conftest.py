@@ -11,7 +11,7 @@ from helpers.places import ROOT
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder of real images and weights; tests that need it are skipped where it is absent."""
+    """Folder of real images and weights; tests that use it are skipped if it is absent."""
     folder = Path(os.environ.get("SOD_SHARED", ROOT.parent / "shared"))
     if not (folder / "data" / "ECSSD").is_dir():
         pytest.skip(f"no shared data: {folder} is absent (set SOD_SHARED)")
@@ -20,7 +20,7 @@ def shared() -> Path:
 
 @pytest.fixture
 def one_thread() -> Iterator[None]:
-    """Many tiny steps in one thread: several would mostly wait for one another."""
+    """Limit PyTorch to one thread: on tiny tensors, threads mostly wait for each other."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -29,7 +29,7 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture
 def errors(capsys: pytest.CaptureFixture[str]) -> Callable[[], str]:
-    """What was written to the error stream: one line, and no traceback."""
+    """Function that returns standard error, which must be one line and no traceback."""
 
     def read() -> str:
         text = capsys.readouterr().err
@@ -42,14 +42,14 @@ def errors(capsys: pytest.CaptureFixture[str]) -> Callable[[], str]:
 
 @pytest.fixture(autouse=True)
 def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let no test leave this machine; processes on it may still talk to each other."""
+    """Block all network connections except those between local processes."""
     connect = socket.socket.connect
 
-    def guarded(self: socket.socket, address: Any) -> None:  # noqa: ANN401
+    def connect_locally(self: socket.socket, address: Any) -> None:  # noqa: ANN401
         local = self.family == socket.AF_UNIX or address[0] in {"127.0.0.1", "::1", "localhost"}
         if not local:
             raise OSError(f"the tests must not use the network: {address}")
         connect(self, address)
 
-    monkeypatch.setattr(socket.socket, "connect", guarded)
+    monkeypatch.setattr(socket.socket, "connect", connect_locally)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")

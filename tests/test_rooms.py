@@ -1,4 +1,4 @@
-"""The rooms of the project: few, and imports only fall from one to those below it."""
+"""Layers of the package: a room imports only from itself and from the rooms below it."""
 
 import ast
 from pathlib import Path
@@ -7,20 +7,20 @@ import pytest
 from helpers.places import ROOT
 
 ROOMS = {
-    "cli": "commands, one file each; knows no method by name",
+    "cli": "the command line, one file per command",
     "methods": "the detectors, one file or folder each",
-    "evaluation": "measuring methods and saved maps: results, tables, figures, benchmarks",
+    "evaluation": "metrics of methods and saved maps: results, tables, figures, benchmarks",
     "labels": "pseudo-labels: the store, scores, selection, consensus, teachers, writing, video",
-    "prediction": "images of one's own in, maps, overlays, cut-outs and instances out",
+    "prediction": "images without masks in; maps, overlays, cut-outs and instances out",
     "engine": "the base class of methods, training, monitors, checkpoints, exported models",
     "nn": "backbones, decoders, connectivity and losses: plain modules and functions",
-    "metrics": "the measures of a map and the protocols that decide how they are taken",
-    "spectral": "the graph of tokens, its eigenvector and the normalized cut",
-    "refine": "the bilateral solver, and binary masks",
-    "data": "everything between a folder on disk and a batch",
-    "core": "errors, files, processes and the seed",
+    "metrics": "the metrics of a map, and the protocols that define how they are computed",
+    "spectral": "the token graph, its eigenvector and the normalized cut",
+    "refine": "the bilateral solver and the refinement of binary masks",
+    "data": "datasets, images, augmentations and loaders: from a folder on disk to a batch",
+    "core": "errors, files, processes and seeds",
 }
-"""From the top to the bottom: a room imports from itself and from those below it."""
+"""Contents of each room, from the top layer to the bottom."""
 
 ORDER = list(ROOMS)
 PACKAGE = ROOT / "sod"
@@ -28,7 +28,7 @@ MODULES = sorted(path for path in PACKAGE.rglob("*.py") if path.parent != PACKAG
 
 
 def imported(path: Path) -> set[str]:
-    """Return the rooms that a module imports from, in functions too."""
+    """Return the rooms that a module imports from, including imports inside functions."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom):
@@ -40,11 +40,11 @@ def imported(path: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_imports_fall(path: Path) -> None:
+def test_imports_go_downwards_only(path: Path) -> None:
     own = ORDER.index(path.relative_to(PACKAGE).parts[0])
     assert {room for room in imported(path) if ORDER.index(room) < own} == set()
 
 
-def test_every_room_is_in_the_plan() -> None:
+def test_every_room_is_listed() -> None:
     entries = {path.name for path in PACKAGE.iterdir() if path.name != "__pycache__"}
     assert entries == {*ROOMS, "__init__.py", "__main__.py"}

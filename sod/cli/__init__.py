@@ -1,4 +1,4 @@
-"""The command line: `sod fit`, `test`, `predict`, `evaluate`, `data`."""
+"""Command line: the `sod` program and its commands."""
 
 from sod.cli.app import main
 

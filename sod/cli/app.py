@@ -1,4 +1,4 @@
-"""The program: its commands, each on a LightningCLI, and the way from arguments to exit code."""
+"""Entry point of the `sod` program: its commands, and how arguments become an exit code."""
 
 import inspect
 import json
@@ -14,19 +14,27 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import RichProgressBar
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 
-import sod.methods  # noqa: F401 - defines the methods that a config may name
+import sod.methods  # noqa: F401 - registers the methods that a config may name
 from sod.cli import commands
 from sod.cli.keys import check_keys
 from sod.cli.parser import SodParser, fail, normalise
 from sod.core.errors import SodError, suggest
 from sod.data.datamodule import SaliencyData
-from sod.engine.checkpoint import AtomicCheckpointIO, describe
+from sod.engine.checkpoint import AtomicCheckpointIO, method_of_checkpoint
 from sod.engine.method import Method
 
 
 @dataclass(frozen=True)
 class Command:
-    """A command: the function that does it; its parameters are the command's own options."""
+    """A command of the program.
+
+    Attributes:
+        name: Name on the command line.
+        run: Function that runs it and returns the exit code. Its parameters, after the first, are
+            the command's own options.
+        configured: Whether ``run`` gets an assembled program, built from a configuration, and the
+            values of its options; otherwise it gets the arguments of the command line.
+    """
 
     name: str
     run: Callable[..., int]
@@ -34,12 +42,12 @@ class Command:
 
     @property
     def summary(self) -> str:
-        """The first line of the function's docstring."""
+        """First line of the docstring of ``run``."""
         return (inspect.getdoc(self.run) or "").partition("\n")[0]
 
     @property
     def options(self) -> dict[str, inspect.Parameter]:
-        """The options, without the first parameter: the assembled program."""
+        """Parameters of ``run`` after the first, which is the assembled program."""
         return dict(list(inspect.signature(self.run).parameters.items())[1:])
 
 
@@ -61,7 +69,14 @@ COMMANDS = {
 
 
 class SodCLI(LightningCLI):
-    """Builds model, data and trainer of one command from YAML files and dotted overrides."""
+    """Method, data and trainer of one command, from YAML files and dotted overrides.
+
+    Implements :class:`sod.cli.program.Program`.
+
+    Args:
+        command: The command.
+        arguments: Normalised command line after the command's name.
+    """
 
     def __init__(self, command: Command, arguments: list[str]) -> None:
         self.command = command
@@ -80,7 +95,7 @@ class SodCLI(LightningCLI):
         )
 
     def add_core_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Add trainer, model and data; the model may come from a checkpoint."""
+        """Add the options of trainer, model and data; a checkpoint can replace the model's."""
         parser.add_lightning_class_args(pl.Trainer, "trainer")
         parser.set_defaults({f"trainer.{k}": v for k, v in self.trainer_defaults.items()})
         parser.add_lightning_class_args(Method, "model", subclass_mode=True, required=False)
@@ -91,7 +106,11 @@ class SodCLI(LightningCLI):
         parser.add_function_arguments(self.command.run, skip={"cli"})
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:  # noqa: ANN401
-        """Print help or parse; unknown keys are refused by name first."""
+        """Print help if asked for, else check the keys and parse.
+
+        Raises:
+            SodError: A key is unknown, or a value is invalid.
+        """
         assert isinstance(parser, SodParser)  # noqa: S101 - narrows the type
         if "--help" in args or "-h" in args:
             sys.stdout.write(parser.short_help(self.command.name, self.command.summary) + "\n")
@@ -104,11 +123,15 @@ class SodCLI(LightningCLI):
         self.config = parser.parse_args(args)
 
     def instantiate_classes(self) -> None:
-        """Build data and model; the trainer is the command's, which knows its callbacks."""
+        """Build data and method; the command builds the trainer, because it adds the callbacks.
+
+        Raises:
+            SodError: A value is invalid.
+        """
         try:
             self.config_init = self.parser.instantiate(self.config)
         except ValueError as error:
-            if isinstance(error.__cause__, SodError):  # a value that its own class refused
+            if isinstance(error.__cause__, SodError):  # raised by a class for an invalid value
                 raise error.__cause__ from None
             raise
         self.datamodule: SaliencyData = self.config_init["data"]
@@ -119,14 +142,14 @@ class SodCLI(LightningCLI):
         """The configured method.
 
         Raises:
-            SodError: Neither a config nor a checkpoint names one.
+            SodError: Neither a config nor a checkpoint nor --model names one.
         """
         if self.model is None:
             raise SodError("no method: give --config FILE, --ckpt FILE or --model NAME.")
         return self.model
 
     def save_config(self, path: Path) -> None:
-        """Write the whole configuration as YAML, so that it gives the same run again."""
+        """Write the whole configuration as YAML, which reproduces the run."""
         self.parser.save(self.config, str(path), overwrite=True)
 
     def build_trainer(
@@ -134,15 +157,20 @@ class SodCLI(LightningCLI):
         callbacks: Sequence[pl.Callback],
         **kwargs: Any,  # noqa: ANN401 - Trainer's own arguments
     ) -> pl.Trainer:
-        """Build the trainer with the command's callbacks and arguments."""
+        """Build the configured trainer.
+
+        Args:
+            callbacks: Callbacks to add to the configured ones.
+            kwargs: Arguments of the Trainer that override the configured ones.
+        """
         arguments = {**self.config_init["trainer"], **kwargs}
-        given = [*_listed(arguments.pop("callbacks")), *callbacks]
+        all_callbacks = [*_listed(arguments.pop("callbacks")), *callbacks]
         if arguments["enable_progress_bar"] is None:
             arguments["enable_progress_bar"] = sys.stderr.isatty()
         if arguments["enable_progress_bar"]:
-            given.append(RichProgressBar())
+            all_callbacks.append(RichProgressBar())
         arguments["plugins"] = [*_listed(arguments["plugins"]), AtomicCheckpointIO()]
-        return pl.Trainer(callbacks=given, **arguments)
+        return pl.Trainer(callbacks=all_callbacks, **arguments)
 
 
 def _listed(value: Any) -> list[Any]:  # noqa: ANN401 - Lightning takes one, several or none
@@ -152,13 +180,24 @@ def _listed(value: Any) -> list[Any]:  # noqa: ANN401 - Lightning takes one, sev
 
 
 def assemble(command: Command, arguments: list[str]) -> SodCLI:
-    """Build the program of one command; a checkpoint supplies the method where no config does."""
+    """Build the program of one command.
+
+    A checkpoint (``--ckpt``) supplies the method if no config or ``--model`` does.
+
+    Args:
+        command: The command.
+        arguments: Command line after the command's name.
+
+    Raises:
+        SodError: The command line, a config or the checkpoint is invalid.
+    """
     flags = {name for name, option in command.options.items() if option.annotation is bool}
     arguments = normalise(arguments, flags)
     return SodCLI(command, [*_from_checkpoint(arguments), *arguments])
 
 
 def _from_checkpoint(arguments: list[str]) -> list[str]:
+    """Return ``--model`` with the checkpoint's method, or nothing if a method is named already."""
     keys = {argument.partition("=")[0] for argument in arguments}
     if keys & {"--config", "-c", "--model", "--model.class_path"}:
         return []
@@ -169,19 +208,19 @@ def _from_checkpoint(arguments: list[str]) -> list[str]:
             path = value if equals else next(iter(arguments[index + 1 :]), None)
     if path is None:
         return []
-    name, init_args = describe(path)
+    name, init_args = method_of_checkpoint(path)
     return ["--model", json.dumps({"class_path": name, "init_args": init_args})]
 
 
 def _usage() -> str:
     rows = [f"  {name:<12}{command.summary}" for name, command in COMMANDS.items()]
     return "\n".join(
-        ["usage: sod COMMAND [options]", "", *rows, "", "`sod COMMAND --help` tells more."]
+        ["usage: sod COMMAND [options]", "", *rows, "", "`sod COMMAND --help` lists its options."]
     )
 
 
 def _quieten() -> None:
-    """Silence the trainer's notices that no user of this program can act upon."""
+    """Silence notices of the trainer that no user of this program can act upon."""
     for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", ".*does not have many workers.*")
@@ -194,7 +233,15 @@ def _quieten() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the program and return its exit code: 0, or 1 with findings, or 2 for a mistake."""
+    """Run the program.
+
+    Args:
+        arguments: Command line; by default that of the process.
+
+    Returns:
+        Exit code: 0 for success, 1 if files or data had defects, 2 for a user's mistake, 130 if
+        interrupted.
+    """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if not arguments or arguments[0] in {"-h", "--help"}:
         sys.stdout.write(_usage() + "\n")
@@ -208,7 +255,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command = COMMANDS[arguments[0]]
         if not command.configured:
             return command.run(arguments[1:])
-        return command.run(*_call(command, arguments[1:]))
+        return command.run(*_run_arguments(command, arguments[1:]))
     except SodError as error:
         return fail(error)
     except KeyboardInterrupt:
@@ -216,6 +263,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _call(command: Command, arguments: list[str]) -> list[Any]:
+def _run_arguments(command: Command, arguments: list[str]) -> list[Any]:
     cli = assemble(command, arguments)
     return [cli, *(cli.config_init.get(name) for name in command.options)]

@@ -1,66 +1,49 @@
-"""Check the keys of a command line and its config files before anything is built.
+"""Check of the keys of a command line and its config files, before anything is built.
 
-jsonargparse reports a misspelt method parameter as a failed union; here the key, its file and the
-nearest known one are named instead.
+jsonargparse reports a misspelt method parameter as a failed union of types. The errors here name
+the key, its file and the nearest known key instead.
 """
 
 import inspect
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import is_dataclass
-from pathlib import Path
 from typing import Any, get_type_hints
 
-import yaml
-
 from sod.core.errors import SodError, suggest
-from sod.engine.method import Method, known_methods
+from sod.core.files import read_yaml
+from sod.engine.method import method_class
 
 Entry = tuple[str, str]
-"""Where a key was found (a file, or the command line) and the dotted key."""
-
-
-def method_class(name: str) -> type[Method]:
-    """Return the method of this class name; a dotted path may lead to it.
-
-    Raises:
-        SodError: There is no such method; the known ones are listed.
-    """
-    known = {cls.__name__: cls for cls in known_methods()}
-    short = name.rpartition(".")[2]
-    if short not in known:
-        raise SodError(
-            f"model: there is no method '{name}'.{suggest(short, known)} "
-            f"Known: {', '.join(sorted(known))}."
-        )
-    return known[short]
+"""Origin of a key (a file, or the command line), and the dotted key."""
 
 
 def check_keys(arguments: Sequence[str], known: set[str]) -> None:
-    """Refuse unknown keys of the command line and of the config files it names.
+    """Check that all keys of a command line and of its config files are known.
 
     Args:
-        arguments: The command line, as ``--key=value`` or ``--key value``.
-        known: Every dotted key that the parser itself knows, without those of the method.
+        arguments: Command line, as ``--key=value`` or ``--key value``.
+        known: All dotted keys of the parser, without those of the method.
 
     Raises:
-        SodError: A key is unknown (the nearest known one is named), or a config cannot be read.
+        SodError: A key is unknown (the message names the nearest known one), or a config cannot
+            be read.
     """
     entries = list(_entries(arguments))
     name = _model_name(arguments)
     if name is not None:
-        known = known | {f"model.{key}" for key in _parameters(method_class(name))}
-    for place, key in entries:
+        known = known | {f"model.{key}" for key in _parameters(method_class(name, "model"))}
+    for origin, key in entries:
         plain = key.replace(".init_args", "")
         if plain in known or plain == "model.class_path" or plain.startswith("trainer."):
             continue
         if plain.startswith("model.") and name is None:
-            continue  # the missing method is the error to report
-        raise SodError(f"{place}: unknown key '{plain}'.{suggest(plain, known)}")
+            continue  # a missing method is reported later
+        raise SodError(f"{origin}: unknown key '{plain}'.{suggest(plain, known)}")
 
 
 def _parameters(cls: type) -> Iterator[str]:
-    """Yield the dotted names of a constructor's parameters, those of dataclasses included."""
+    """Yield the dotted names of a constructor's parameters, with the fields of dataclasses."""
     hints = get_type_hints(vars(cls)["__init__"])
     for name in inspect.signature(cls).parameters:
         yield name
@@ -70,7 +53,7 @@ def _parameters(cls: type) -> Iterator[str]:
 
 
 def _pairs(arguments: Sequence[str]) -> Iterator[tuple[str, str | None]]:
-    """Yield ``(key, value)`` of each option; the value is None where the next option follows."""
+    """Yield ``(key, value)`` of each option; without ``=``, the value is the next argument."""
     for index, argument in enumerate(arguments):
         if not argument.startswith("-") or argument == "-":
             continue
@@ -80,31 +63,14 @@ def _pairs(arguments: Sequence[str]) -> Iterator[tuple[str, str | None]]:
 
 
 def _configs(arguments: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the path and the content of each config file."""
     for key, value in _pairs(arguments):
         if key in {"c", "config"} and value:
-            yield value, read_config(value)
-
-
-def read_config(path: str) -> dict[str, Any]:
-    """Read a YAML config as a mapping.
-
-    Raises:
-        SodError: The file is missing, is no YAML, or is no mapping.
-    """
-    if not Path(path).is_file():
-        near = [str(file) for file in Path(path).parent.glob("*.yaml")]
-        raise SodError(f"--config {path}: there is no such file.{suggest(path, near)}")
-    try:
-        content = yaml.safe_load(Path(path).read_text())
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        detail = " ".join(str(error).split())
-        raise SodError(f"--config {path}: is not valid YAML: {detail}") from error
-    if not isinstance(content, dict):
-        raise SodError(f"--config {path}: expected keys such as `model:` and `data:`.")
-    return content
+            yield value, read_yaml(value, "--config")
 
 
 def _model_name(arguments: Sequence[str]) -> str | None:
+    """Return the name of the method; later configs and the command line override."""
     name = None
     for _, config in _configs(arguments):
         model = config.get("model")

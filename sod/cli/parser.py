@@ -1,4 +1,4 @@
-"""The argument parser: LightningCLI's, with short help and errors of one line."""
+"""Argument parser of the commands: LightningCLI's, with short help and one-line errors."""
 
 import re
 import sys
@@ -10,14 +10,14 @@ from pytorch_lightning.cli import LightningArgumentParser
 from sod.core.errors import SodError
 
 GENERAL = ("trainer", "model", "seed_everything")
-"""Options that the short help sums up in a line each."""
+"""Groups of options that the short help summarises in one line each."""
 
 
 class SodParser(LightningArgumentParser):
-    """Raises :class:`SodError` where argparse would print its usage and stop."""
+    """Parser that raises :class:`SodError` where argparse prints its usage and exits."""
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        """Raise the essence of ``message``.
+        """Raise an error with a one-line form of ``message``.
 
         Raises:
             SodError: Always.
@@ -25,12 +25,17 @@ class SodParser(LightningArgumentParser):
         raise SodError(concise(message)) from ex
 
     def dests(self) -> set[str]:
-        """Return every dotted key that the parser knows."""
+        """Return all dotted keys of the parser."""
         keys = {action.dest for action in self._actions}
         return keys | {option.lstrip("-") for a in self._actions for option in a.option_strings}
 
     def short_help(self, command: str, summary: str) -> str:
-        """Return the help of one command: its own options and those of the data."""
+        """Return the help of one command: its own options and those of the data.
+
+        Args:
+            command: Name of the command.
+            summary: One line on what it does.
+        """
         lines = [f"usage: sod {command} --config FILE [--key value ...]", "", summary, ""]
         rows = [*self._rows("", lambda key: "." not in key), *self._rows("data.", None)]
         width = max(len(key) for key, _ in rows) + 2
@@ -56,9 +61,9 @@ class SodParser(LightningArgumentParser):
 
 
 def concise(message: str) -> str:
-    """Reduce a parser's message to one line: the key, what was expected, what was given."""
+    """Shorten a parser's message to one line: the key, the expected and the given value."""
     nested = re.search(r"- (\S+: .*? got '.*?'\.)", message)
-    if nested:  # the error of a parser within the parser, already concise
+    if nested:  # the error of a nested parser, already concise
         return nested[1]
     value = re.search(
         r'key "(?P<key>[^"]+)":\s*(?P<what>[^\n]*?)\.? Got value: (?P<value>[^\n]*)', message
@@ -70,11 +75,11 @@ def concise(message: str) -> str:
 
 
 def normalise(arguments: list[str], flags: set[str]) -> list[str]:
-    """Accept ``--save-maps`` for ``--save_maps=true``: dashes in keys, flags without a value.
+    """Replace dashes in keys and add the value of flags: ``--save-maps`` to ``--save_maps=true``.
 
     Args:
-        arguments: The command line behind the command's name.
-        flags: Names of the options that are true or false.
+        arguments: Command line after the command's name.
+        flags: Names of the boolean options.
     """
     result = []
     for index, argument in enumerate(arguments):
@@ -91,9 +96,9 @@ def normalise(arguments: list[str], flags: set[str]) -> list[str]:
 
 
 def fail(error: Exception) -> int:
-    """Print one line for a user's mistake and return the exit code."""
+    """Print a user's mistake as one line on standard error and return exit code 2."""
     text = str(error)
-    if text.startswith("Caught "):  # raised in a worker: the last line carries the message
+    if text.startswith("Caught "):  # raised in a loader's worker: the last line is the message
         text = text.strip().splitlines()[-1].partition(": ")[2]
     sys.stderr.write(f"error: {text}\n")
     return 2

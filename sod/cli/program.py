@@ -1,4 +1,4 @@
-"""What a command may ask of the assembled program."""
+"""Interface between the assembled program and its commands."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,16 +7,18 @@ from typing import Any, Protocol
 import pytorch_lightning as pl
 from rich.console import Console
 
-from sod.core.errors import SodError
 from sod.data.datamodule import SaliencyData
 from sod.engine.method import Method
 
 console = Console()
-"""Standard output: tables and paths."""
+"""Standard output, for tables and paths."""
 
 
 class Program(Protocol):
-    """Model, data and trainer of one command, built from its configuration."""
+    """Assembled program: what a command gets as its first argument.
+
+    Method, data and trainer, built from the configuration.
+    """
 
     @property
     def datamodule(self) -> SaliencyData:
@@ -31,21 +33,7 @@ class Program(Protocol):
         callbacks: Sequence[pl.Callback],
         **kwargs: Any,  # noqa: ANN401 - Trainer's own arguments
     ) -> pl.Trainer:
-        """Build the trainer with the command's callbacks and arguments."""
+        """Build the configured trainer with further callbacks, and arguments that override."""
 
     def save_config(self, path: Path) -> None:
-        """Write the whole configuration as YAML."""
-
-
-def make_folder(out: str) -> Path:
-    """Create the output folder.
-
-    Raises:
-        SodError: It cannot be created.
-    """
-    path = Path(out)
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SodError(f"--out {out}: cannot be created: {error.strerror}.") from error
-    return path
+        """Write the whole configuration as YAML, which reproduces the run."""

@@ -1,1 +1,1 @@
-"""What every room stands on: errors, files, processes and the seed of a run."""
+"""Foundations of all packages: errors, files, processes and the seed of a run."""

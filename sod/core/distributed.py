@@ -1,4 +1,4 @@
-"""The processes of a run: which one this is, and numbers of all of them."""
+"""Rank, world size and collective operations, which also work in a single process."""
 
 import os
 from typing import TypeVar
@@ -9,45 +9,51 @@ from torch import Tensor
 T = TypeVar("T")
 
 
-def is_running_with_others() -> bool:
-    """Say whether several processes are connected."""
+def is_distributed() -> bool:
+    """Return whether a process group is initialised."""
     return torch.distributed.is_available() and torch.distributed.is_initialized()
 
 
-def rank_and_count() -> tuple[int, int]:
-    """Return the number of this process and how many there are.
+def rank_and_world_size() -> tuple[int, int]:
+    """Return the rank of this process and the world size.
 
-    Before they are connected, the one that was started by hand is number 0 of 1.
+    Before the process group is initialised, both come from the launcher's environment variables
+    (``RANK`` or ``LOCAL_RANK``, and ``WORLD_SIZE``); without a launcher they are 0 and 1.
     """
-    if is_running_with_others():
+    if is_distributed():
         return torch.distributed.get_rank(), torch.distributed.get_world_size()
     rank = int(os.environ.get("RANK", os.environ.get("LOCAL_RANK", "0")))
     return rank, int(os.environ.get("WORLD_SIZE", "1"))
 
 
-def wait_for_others() -> None:
-    """Wait until every connected process has come here."""
-    if is_running_with_others():
+def is_rank_zero() -> bool:
+    """Return whether this is rank 0, the process that writes shared files."""
+    return rank_and_world_size()[0] == 0
+
+
+def barrier() -> None:
+    """Wait until all processes have reached this call."""
+    if is_distributed():
         torch.distributed.barrier()
 
 
-def sum_over_processes(values: Tensor) -> Tensor:
-    """Return the sum of every process's values, on their device; theirs alone where it is one."""
-    if is_running_with_others():
+def all_reduce_sum(values: Tensor) -> Tensor:
+    """Return the sum of ``values`` over all processes, on the same device."""
+    if is_distributed():
         values = values.clone()
         torch.distributed.all_reduce(values)
     return values
 
 
-def mean_over_processes(values: Tensor) -> Tensor:
-    """Return the mean of every process's values."""
+def all_reduce_mean(values: Tensor) -> Tensor:
+    """Return the mean of ``values`` over all processes, on the same device."""
     one = torch.ones(1, device=values.device, dtype=values.dtype)
-    return sum_over_processes(values) / sum_over_processes(one)
+    return all_reduce_sum(values) / all_reduce_sum(one)
 
 
-def gathered(items: list[T]) -> list[T]:
-    """Join the lists of all processes."""
-    if not is_running_with_others():
+def gather(items: list[T]) -> list[T]:
+    """Return the concatenated lists of all processes, in order of rank."""
+    if not is_distributed():
         return items
     parts: list[list[T]] = [[] for _ in range(torch.distributed.get_world_size())]
     torch.distributed.all_gather_object(parts, items)

@@ -1,18 +1,18 @@
-"""Errors a user can mend: one line that names the file, the field and the remedy."""
+"""User errors: one-line messages that name the file, the field and the remedy."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
 
 
 class SodError(Exception):
-    """A user's mistake, told in one line and without a traceback."""
+    """A mistake of the user, reported in one line without a traceback."""
 
 
 class ImageError(SodError):
-    """An image or mask file that cannot be read; the message names the file."""
+    """An unreadable image, mask or map file; the message names the file."""
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
-    """Return `` Did you mean 'x'?`` for the known name nearest to ``name``, or an empty string."""
+    """Return a hint `` Did you mean 'x'?`` with the closest known name; empty if none is close."""
     close = get_close_matches(name, list(known), n=1, cutoff=0.6)
     return f" Did you mean '{close[0]}'?" if close else ""

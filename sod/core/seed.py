@@ -1,8 +1,8 @@
-"""The one seed of a run."""
+"""The random seed of a run."""
 
 import os
 
 
 def run_seed() -> int:
-    """Return the seed of the run, as ``seed_everything`` left it for all processes; 0 without."""
+    """Return the seed that ``seed_everything`` stored for all processes; 0 if it was not called."""
     return int(os.environ.get("PL_GLOBAL_SEED", "0"))

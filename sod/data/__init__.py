@@ -1,1 +1,1 @@
-"""Images, masks and samples: everything between a folder on disk and a batch."""
+"""Datasets: from folders of images and masks on disk to batches of tensors."""

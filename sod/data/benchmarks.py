@@ -1,4 +1,4 @@
-"""From a dataset's name to its samples: benchmarks, own folders and the built-in set."""
+"""Look up a dataset by name: a benchmark, a folder of own images or the built-in scenes."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -9,16 +9,24 @@ from sod.data.layouts import PAIRS, Folders, locate_benchmark, locate_own
 from sod.data.samples import Sample, is_junk, pair
 from sod.data.synthetic import builtin_scenes, is_builtin
 
-__all__ = ["BENCHMARKS", "Benchmark", "Dataset", "Place", "available", "find_dataset", "find_place"]
+__all__ = [
+    "BENCHMARKS",
+    "Benchmark",
+    "Dataset",
+    "Location",
+    "available",
+    "find_dataset",
+    "find_location",
+]
 
 
-class Place(NamedTuple):
-    """Where a dataset was found.
+class Location(NamedTuple):
+    """The folders of a dataset.
 
     Args:
-        name: the name for tables.
-        folders: its image and mask folders.
-        benchmark: its row of the benchmark table, or None for own and built-in data.
+        name: The name shown in tables.
+        folders: The image and mask folders.
+        benchmark: The entry of the benchmark table; None for own and built-in data.
     """
 
     name: str
@@ -30,98 +38,107 @@ class Dataset(NamedTuple):
     """The samples of one dataset, in natural order of their names.
 
     Args:
-        place: where they were found.
-        samples: one for every image; ``mask`` is None where there is none.
-        spare_masks: masks without an image.
+        location: The dataset's folders.
+        samples: One per image; ``mask`` is None where there is none.
+        unmatched_masks: Mask files without an image.
     """
 
-    place: Place
+    location: Location
     samples: list[Sample]
-    spare_masks: list[Path]
+    unmatched_masks: list[Path]
 
     @property
     def name(self) -> str:
-        """The name for tables."""
-        return self.place.name
+        """The name shown in tables."""
+        return self.location.name
 
 
 def find_dataset(root: Path | str, name: str, drop_defects: bool = False) -> Dataset:
     """Find a dataset and pair its images with its masks.
 
     Args:
-        root: the data root, the folder that holds the benchmarks.
-        name: a benchmark in any spelling; ``builtin[-COUNT[-SIZE[-SEED]]]``, written below the
-            root at first use; or a folder of own data (from here or from the root).
-        drop_defects: leave out samples whose mask is known to be wrong or of another size.
+        root: The data root, the folder that holds the benchmarks.
+        name: A benchmark in any spelling; ``builtin[-COUNT[-SIZE[-SEED]]]``, written below the
+            root at first use; or a folder of own data (a path, absolute or relative to the working
+            directory or to the root).
+        drop_defects: Leave out samples whose mask is known to be wrong or of another size.
 
     Raises:
-        SodError: nothing of this name is there, or two files share a name.
+        SodError: There is no such dataset, or two files share a name.
     """
-    place = find_place(Path(root), name)
-    images, masks, recursive = place.folders
+    location = find_location(Path(root), name)
+    images, masks, recursive = location.folders
     pairs = pair(images, masks, recursive)
-    defects = place.benchmark.defects if place.benchmark else ()
+    defects = location.benchmark.defects if location.benchmark else ()
     surplus = _names(defects, "surplus")
     dropped = surplus | (_names(defects, "wrong mask", "size mismatch") if drop_defects else set())
-    fitted = _names(defects, "size mismatch")
+    resized = _names(defects, "size mismatch")
     samples = [
-        sample._replace(fit_mask=sample.name in fitted)
+        sample._replace(fit_mask=sample.name in resized)
         for sample in pairs.samples
         if sample.name not in dropped
     ]
-    spare = [path for path in pairs.spare_masks if path.stem not in surplus]
-    return Dataset(place, samples, spare)
+    unmatched = [path for path in pairs.unmatched_masks if path.stem not in surplus]
+    return Dataset(location, samples, unmatched)
 
 
-def find_place(root: Path, name: str) -> Place:
-    """Find a dataset's folders without listing them; else as :func:`find_dataset`."""
+def find_location(root: Path, name: str) -> Location:
+    """Find the folders of a dataset without listing their files.
+
+    Args:
+        root: The data root.
+        name: As for :func:`find_dataset`.
+
+    Raises:
+        SodError: There is no such dataset.
+    """
     if is_builtin(name):
         folder = builtin_scenes(root, name)
-        return Place(name, Folders(folder / "images", folder / "masks"))
+        return Location(name, Folders(folder / "images", folder / "masks"))
     benchmark = benchmark_called(name)
     if benchmark:
         folders = locate_benchmark(root, benchmark)
         if folders is None:
-            raise _absent(root, benchmark)
-        return Place(benchmark.name, folders, benchmark)
+            raise _missing_benchmark(root, benchmark)
+        return Location(benchmark.name, folders, benchmark)
     for folder in (Path(name), root / name):
         if folder.is_dir():
-            return _own(folder)
+            return _own_location(folder)
     raise unknown_dataset(name)
 
 
 def available(root: Path) -> list[str]:
-    """Return the names of the benchmarks that lie below a data root."""
+    """Return the names of the benchmarks found below a data root."""
     return [b.name for b in BENCHMARKS if locate_benchmark(root, b)]
 
 
-def _own(folder: Path) -> Place:
+def _own_location(folder: Path) -> Location:
     name = folder.resolve().name
     benchmark = benchmark_called(name)
     folders = locate_benchmark(folder, benchmark) if benchmark else None
     if benchmark and folders:
-        return Place(benchmark.name, folders, benchmark)
+        return Location(benchmark.name, folders, benchmark)
     folders = locate_own(folder)
     if folders is None:
         raise SodError(
             f"{folder}: no images; put them into {folder / 'images'} "
             f"(and masks, if any, into {folder / 'masks'})"
         )
-    return Place(name, folders)
+    return Location(name, folders)
 
 
 def _names(defects: tuple[KnownDefect, ...], *kinds: str) -> set[str]:
     return {name for defect in defects if defect.kind in kinds for name in defect.names}
 
 
-def _absent(root: Path, benchmark: Benchmark) -> SodError:
+def _missing_benchmark(root: Path, benchmark: Benchmark) -> SodError:
     if not root.is_dir():
-        return SodError(f"{benchmark.name}: the data root {root} is no folder; set data.root")
+        return SodError(f"{benchmark.name}: the data root {root} is not a folder; set data.root")
     layouts = [*benchmark.folders[:1], *PAIRS[:2]]
-    wanted = ", ".join(f"{benchmark.name}/{{{images},{masks}}}" for images, masks in layouts)
-    there = sorted(path.name for path in root.iterdir() if not is_junk(path.name))
-    shown = ", ".join(there[:12]) + (", ..." if len(there) > 12 else "")
+    expected = ", ".join(f"{benchmark.name}/{{{images},{masks}}}" for images, masks in layouts)
+    entries = sorted(path.name for path in root.iterdir() if not is_junk(path.name))
+    shown = ", ".join(entries[:12]) + (", ..." if len(entries) > 12 else "")
     return SodError(
-        f"{benchmark.name} is not in the data root {root}: looked for {wanted} and other layouts "
-        f"(datasets/README.md); there is: {shown or 'nothing'}"
+        f"{benchmark.name} is not in the data root {root}: looked for {expected} and other layouts "
+        f"(datasets/README.md); the root contains: {shown or 'nothing'}"
     )

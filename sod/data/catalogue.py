@@ -1,4 +1,4 @@
-"""The public benchmarks as a table: names, counts, folder names and known defects."""
+"""The table of public benchmarks: names, image counts, folder names and known defects."""
 
 import re
 from dataclasses import dataclass
@@ -11,15 +11,16 @@ Kind = Literal["wrong mask", "size mismatch", "surplus"]
 
 @dataclass(frozen=True)
 class KnownDefect:
-    """A flaw of a published archive, by sample name.
+    """A defect of a published archive.
 
-    A ``wrong mask`` is kept (published counts include it) and reported; a ``size mismatch`` is
-    kept, its mask resized (nearest) to the image; a ``surplus`` file is left out.
+    A ``wrong mask`` is kept, since published counts include it, and reported. A ``size mismatch``
+    is kept, and its mask is resized to the image by nearest neighbour. A ``surplus`` file is left
+    out.
 
     Args:
-        kind: what is wrong, which decides how it is handled.
-        names: sample names concerned.
-        note: one line for the user, with the source.
+        kind: The type of defect, which determines how it is handled.
+        names: The names of the affected samples.
+        note: One line for the user, with the source.
     """
 
     kind: Kind
@@ -32,12 +33,12 @@ class Benchmark:
     """One public benchmark.
 
     Args:
-        name: the name used in tables.
-        count: published number of images, each with one mask.
-        aliases: other names of its root folder, compared without case, ``-``, ``_`` and spaces.
-        folders: its own (images, masks) folder names, specific enough to be recognised anywhere.
-        defects: known flaws of the published archives.
-        remarks: other things to know when numbers are compared.
+        name: The name used in tables.
+        count: Published number of images, each with one mask.
+        aliases: Other names of its root folder, compared without case, ``-``, ``_`` and spaces.
+        folders: Its published (images, masks) folder names.
+        defects: Known defects of the published archives.
+        remarks: Other facts that matter when results are compared.
     """
 
     name: str
@@ -49,7 +50,7 @@ class Benchmark:
 
     @property
     def keys(self) -> frozenset[str]:
-        """The simplified names this benchmark answers to."""
+        """The simplified forms of the name and its aliases."""
         return frozenset(map(simplified, (self.name, *self.aliases)))
 
 
@@ -121,12 +122,12 @@ BENCHMARKS = (
 
 
 def simplified(name: str) -> str:
-    """Return a name without case, spaces, hyphens and underscores."""
+    """Return a name in lower case without spaces, hyphens and underscores."""
     return re.sub(r"[-_\s]", "", name).lower()
 
 
 def benchmark_called(name: str) -> Benchmark | None:
-    """Return the benchmark of this name or alias in any spelling, or None."""
+    """Return the benchmark with this name or alias, in any spelling; None if there is none."""
     return next((b for b in BENCHMARKS if simplified(name) in b.keys), None)
 
 

@@ -1,4 +1,4 @@
-"""Read every file of a dataset and report what is missing, broken, odd or known to be wrong."""
+"""Check of a dataset: reads every file and reports missing, broken and suspicious ones."""
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,23 +11,23 @@ from rich.markup import escape
 from rich.table import Table
 
 from sod.core.errors import ImageError
-from sod.data.benchmarks import Benchmark, Place, find_place
+from sod.data.benchmarks import Benchmark, Location, find_location
 from sod.data.reading import grey_fraction, read_image, read_mask
 from sod.data.samples import index_by_name
 
 Level = Literal["defect", "known", "note"]
-GREY_NOTE = 0.01  # mean share of grey pixels above which thresholds on the mask begin to matter
+GREY_NOTE = 0.01  # share of grey pixels above which the threshold of a mask affects results
 _COLOURS = {"defect": "red", "known": "yellow", "note": "cyan"}
 
 
 class Issue(NamedTuple):
-    """One kind of finding.
+    """A finding and the samples it applies to.
 
     Args:
-        level: ``defect`` must be mended; ``known`` is a flaw of the published archive that is
-            handled as said; ``note`` is worth knowing.
-        what: what was found.
-        names: the samples or files concerned, in natural order; empty if it is about the whole.
+        level: ``defect``: must be corrected; ``known``: a defect of the published archive, handled
+            as ``what`` states; ``note``: for information.
+        what: Description of the finding.
+        names: The affected samples or files, sorted; empty if it concerns the whole dataset.
     """
 
     level: Level
@@ -37,17 +37,17 @@ class Issue(NamedTuple):
 
 @dataclass(frozen=True)
 class CheckReport:
-    """What a dataset holds and what is wrong with it.
+    """The contents of a dataset and the findings about it.
 
     Args:
-        name: the dataset.
-        images: its folder of images.
-        masks: its folder of masks, or None.
-        found: number of images, known surplus files not counted.
-        paired: number of those that have a mask.
-        expected: published number of images, or None for own data.
-        grey: mean over the masks of the share of pixels that are neither 0 nor 255.
-        issues: the findings.
+        name: The dataset's name.
+        images: Its folder of images.
+        masks: Its folder of masks, or None.
+        found: Number of images, without known surplus files.
+        paired: Number of those that have a mask.
+        expected: Published number of images; None for own data.
+        grey: Share of pixels that are neither 0 nor 255, averaged over the masks, in [0, 1].
+        issues: The findings.
     """
 
     name: str
@@ -61,49 +61,58 @@ class CheckReport:
 
     @property
     def defects(self) -> bool:
-        """Whether anything must be mended."""
+        """Whether any finding is a defect that must be corrected."""
         return any(issue.level == "defect" for issue in self.issues)
 
 
 class _Reading(NamedTuple):
-    """What reading one image and its mask showed."""
+    """The result of reading one image and its mask.
+
+    Args:
+        name: The sample's name.
+        errors: One line per file that cannot be read.
+        sizes: Description of both sizes where mask and image differ, or None.
+        grey: Share of mask pixels that are neither 0 nor 255, or None without a mask.
+        is_zero_one: Whether the largest value of the mask is 1.
+        digest: Checksum of the image file, or None if it cannot be read.
+    """
 
     name: str
     errors: list[str]
     sizes: str | None = None
     grey: float | None = None
-    tops_at_one: bool = False
+    is_zero_one: bool = False
     digest: bytes | None = None
 
 
 def check_dataset(root: Path | str, name: str) -> CheckReport:
-    """Check a dataset: counts, pairing, every file's readability, sizes, grey masks, duplicates.
+    """Check a dataset: image count, pairing, readability, sizes, grey masks and duplicates.
 
     Args:
-        root: the data root.
-        name: as for :func:`sod.data.benchmarks.find_dataset`.
+        root: The data root.
+        name: As for :func:`sod.data.benchmarks.find_dataset`.
 
     Raises:
-        SodError: the dataset is absent.
+        SodError: There is no such dataset.
     """
-    place = find_place(Path(root), name)
-    images_dir, masks_dir, recursive = place.folders
-    surplus = _known(place.benchmark, "surplus")
-    every = index_by_name(images_dir, recursive)
-    images = {key: paths for key, paths in every.items() if key not in surplus}
+    location = find_location(Path(root), name)
+    images_dir, masks_dir, recursive = location.folders
+    surplus = _known(location.benchmark, "surplus")
+    all_images = index_by_name(images_dir, recursive)
+    images = {key: paths for key, paths in all_images.items() if key not in surplus}
     masks = index_by_name(masks_dir, recursive) if masks_dir else {}
     with ThreadPoolExecutor() as pool:  # decoding releases the interpreter lock
         readings = list(pool.map(lambda key: _read(key, images[key], masks.get(key)), images))
     greys = [reading.grey for reading in readings if reading.grey is not None]
-    expected = place.benchmark.count if place.benchmark else None
+    expected = location.benchmark.count if location.benchmark else None
     issues = [
         *_count_issues(expected, len(images)),
-        *_pairing_issues(images, {k: v for k, v in masks.items() if k not in surplus}, place),
-        *_content_issues(readings, _known(place.benchmark, "size mismatch")),
-        *_known_issues(place.benchmark, every.keys() | masks.keys()),
+        *_pairing_issues(images, {k: v for k, v in masks.items() if k not in surplus}, location),
+        *_content_issues(readings, _known(location.benchmark, "size mismatch")),
+        *_known_issues(location.benchmark, all_images.keys() | masks.keys()),
     ]
     return CheckReport(
-        name=place.name,
+        name=location.name,
         images=images_dir,
         masks=masks_dir,
         found=len(images),
@@ -115,7 +124,7 @@ def check_dataset(root: Path | str, name: str) -> CheckReport:
 
 
 def render_table(*reports: CheckReport) -> Table:
-    """Return a table of reports for the terminal: one line per dataset and one per finding."""
+    """Return a terminal table of reports: a row per dataset, with one line per finding."""
     table = Table("dataset", "images", "published", "masks", "grey", "findings", show_lines=True)
     for report in reports:
         lines = [
@@ -162,10 +171,10 @@ def _count_issues(expected: int | None, found: int) -> Iterable[Issue]:
 
 
 def _pairing_issues(
-    images: Mapping[str, list[Path]], masks: Mapping[str, list[Path]], place: Place
+    images: Mapping[str, list[Path]], masks: Mapping[str, list[Path]], location: Location
 ) -> Iterable[Issue]:
-    if place.folders.masks is None:
-        yield Issue("note", "no masks: good for training and prediction, not for evaluation")
+    if location.folders.masks is None:
+        yield Issue("note", "no masks: usable for training and prediction, not for evaluation")
     else:
         yield from _listed("defect", "images without mask", images.keys() - masks.keys())
         yield from _listed("defect", "masks without image", masks.keys() - images.keys())
@@ -174,25 +183,25 @@ def _pairing_issues(
         yield from _listed("defect", f"{kind} that share a name", shared)
 
 
-def _content_issues(readings: Sequence[_Reading], fitted: frozenset[str]) -> Iterable[Issue]:
+def _content_issues(readings: Sequence[_Reading], resized: frozenset[str]) -> Iterable[Issue]:
     yield from _listed("defect", "unreadable", [e for r in readings for e in r.errors])
-    unequal = [r.sizes for r in readings if r.sizes and r.name not in fitted]
+    unequal = [r.sizes for r in readings if r.sizes and r.name not in resized]
     yield from _listed("defect", "mask and image differ in size", unequal)
-    ones = [r.name for r in readings if r.tops_at_one]
+    ones = [r.name for r in readings if r.is_zero_one]
     yield from _listed("defect", "masks of 0 and 1 (a threshold at 128 empties them)", ones)
-    grey = [r.name for r in readings if (r.grey or 0) > GREY_NOTE and not r.tops_at_one]
+    grey = [r.name for r in readings if (r.grey or 0) > GREY_NOTE and not r.is_zero_one]
     yield from _listed("note", f"masks with more than {GREY_NOTE:.0%} of grey pixels", grey)
     copies: dict[bytes, list[str]] = {}
     for reading in readings:
         if reading.digest is not None:
             copies.setdefault(reading.digest, []).append(reading.name)
-    same = [" = ".join(names) for names in copies.values() if len(names) > 1]
-    yield from _listed("note", "identical image files", same)
+    duplicates = [" = ".join(names) for names in copies.values() if len(names) > 1]
+    yield from _listed("note", "identical image files", duplicates)
 
 
-def _known_issues(benchmark: Benchmark | None, there: Iterable[str]) -> Iterable[Issue]:
+def _known_issues(benchmark: Benchmark | None, present: Iterable[str]) -> Iterable[Issue]:
     for defect in benchmark.defects if benchmark else ():
-        yield from _listed("known", defect.note, defect.names & set(there))
+        yield from _listed("known", defect.note, defect.names & set(present))
     yield from (Issue("note", remark) for remark in (benchmark.remarks if benchmark else ()))
 
 

@@ -1,4 +1,4 @@
-"""Datasets by name as Lightning's loaders."""
+"""Lightning data module that loads datasets by name."""
 
 import os
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from sod.data.transforms import Augmentation, EvalTransform, TrainTransform
 
 
 class SaliencyData(LightningDataModule):
-    """Images for training, validation and test, with masks only where they are asked for.
+    """Images for training, validation and test; masks are read only where they are needed.
 
     A dataset is named as a benchmark (``DUTS-TR``, ``DUTS-TE``, ``ECSSD``, ``DUT-OMRON``,
     ``HKU-IS``, ``PASCAL-S``, in any spelling), as ``builtin[-COUNT[-SIZE[-SEED]]]`` (synthetic
@@ -25,22 +25,22 @@ class SaliencyData(LightningDataModule):
     ``masks/``.
 
     Args:
-        root: the data root, the folder that holds the benchmarks.
-        train: datasets to train on, comma-separated.
-        val: datasets to validate on, comma-separated, with their masks where they have some. Null:
-            as many training images as ``val_images`` says, evenly spaced, without masks.
-        test: datasets to test on, comma-separated, one loader each; every image needs a mask.
-        size: side of the training images in pixels.
-        batch_size: training images per step and process (devices × batch_size per optimiser step).
-        eval_batch_size: images per step in validation and test. Images keep their own size there,
-            so that more than 1 works only if all are equally large.
-        num_workers: worker processes of each loader; null: the CPUs, at most 8. No result depends
-            on it.
-        supervised: read the training masks. If false they are never opened.
-        seed: seed of shuffling and augmentation; null: the seed of the run (seed_everything).
-        val_images: number of training images to validate on where ``val`` is null.
-        drop_defects: leave out samples whose mask is known to be wrong or of another size.
-        augmentation: what is done to training images.
+        root: The data root, the folder that holds the benchmarks.
+        train: Datasets to train on, comma-separated.
+        val: Datasets to validate on, comma-separated, with their masks where they have any. Null:
+            ``val_images`` evenly spaced training images, without masks.
+        test: Datasets to test on, comma-separated, one loader each; every image needs a mask.
+        size: Side of the training images in pixels.
+        batch_size: Training images per step and process (devices × batch_size per optimiser step).
+        eval_batch_size: Images per step in validation and test. Images keep their own size there,
+            so values above 1 require images of equal size.
+        num_workers: Worker processes of each loader. Null: the number of CPUs, at most 8. Results
+            do not depend on it.
+        supervised: Read the training masks. If false, they are never opened.
+        seed: Seed of shuffling and augmentation. Null: the seed of the run (seed_everything).
+        val_images: Number of training images to validate on where ``val`` is null.
+        drop_defects: Leave out samples whose mask is known to be wrong or of another size.
+        augmentation: Augmentation of the training images.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class SaliencyData(LightningDataModule):
 
     @property
     def configured_workers(self) -> int | None:
-        """What ``num_workers`` was given as."""
+        """The ``num_workers`` argument as it was passed; None stands for the default."""
         return self._num_workers
 
     @property
@@ -92,17 +92,10 @@ class SaliencyData(LightningDataModule):
     @property
     def test_names(self) -> list[str]:
         """The name of each test dataset, in the order of ``test_dataloader``."""
-        return [found.name for found in self._datasets("test", self.test)]
-
-    @property
-    def val_names(self) -> list[str]:
-        """The name of each validation dataset, in the order of ``val_dataloader``."""
-        if self.val is None:
-            return ["train"]
-        return [found.name for found in self._datasets("val", self.val)]
+        return [dataset.name for dataset in self._datasets("test", self.test)]
 
     def prepare_data(self) -> None:
-        """Look up every dataset the run needs, once per machine: a mistake ends it at once."""
+        """Look up every dataset of the run, so that a wrong name fails before training starts."""
         fitting = self.trainer is None or self.trainer.state.fn != TrainerFn.TESTING
         testing = self.trainer is None or self.trainer.state.fn == TrainerFn.TESTING
         for field in (*(["train", "val"] if fitting else []), *(["test"] if testing else [])):
@@ -113,7 +106,7 @@ class SaliencyData(LightningDataModule):
         """Return the loader of shuffled, augmented training images.
 
         Raises:
-            SodError: a dataset is absent, or a mask is missing and ``supervised`` is set.
+            SodError: A dataset is missing, or a mask is missing and ``supervised`` is set.
         """
         transform = TrainTransform(self.size, self.augmentation)
         samples, masks = self.train_samples(), self.supervised
@@ -124,11 +117,11 @@ class SaliencyData(LightningDataModule):
         return self._loader(dataset, self.batch_size, training=True)
 
     def val_dataloader(self) -> list[Loader]:
-        """Return one loader per validation dataset, of images in their own size."""
+        """Return one loader per validation dataset; images keep their own size."""
         if self.val is not None:
-            found = self._datasets("val", self.val)
             return [
-                self._eval_loader(f.samples, masks=f.place.folders.masks is not None) for f in found
+                self._eval_loader(d.samples, masks=d.location.folders.masks is not None)
+                for d in self._datasets("val", self.val)
             ]
         if self.train is None or self.val_images == 0:
             return []
@@ -138,21 +131,22 @@ class SaliencyData(LightningDataModule):
         return [self._eval_loader(chosen, masks=False)]
 
     def test_dataloader(self) -> list[Loader]:
-        """Return one loader per test dataset, of images and masks in their own size.
+        """Return one loader per test dataset; images and masks keep their own size.
 
         Raises:
-            SodError: a dataset is absent, or one of its images has no mask.
+            SodError: A dataset is missing, or one of its images has no mask.
         """
-        found = self._datasets("test", self.test)
-        return [self._eval_loader(dataset.samples, masks=True) for dataset in found]
+        datasets = self._datasets("test", self.test)
+        return [self._eval_loader(dataset.samples, masks=True) for dataset in datasets]
 
     def test_samples(self) -> list[tuple[str, list[Sample]]]:
-        """Return name and samples of each test dataset.
+        """Return the name and the samples of each test dataset.
 
         Raises:
-            SodError: a dataset is absent.
+            SodError: A dataset is missing.
         """
-        return [(found.name, found.samples) for found in self._datasets("test", self.test)]
+        datasets = self._datasets("test", self.test)
+        return [(dataset.name, dataset.samples) for dataset in datasets]
 
     def variant(
         self,
@@ -161,60 +155,56 @@ class SaliencyData(LightningDataModule):
         batch_size: int | None = None,
         seed: int | None = None,
     ) -> "SaliencyData":
-        """Return the same data for another training, on the datasets' own masks.
+        """Return a copy that trains on other datasets; its training masks are not read.
 
         Args:
-            train: Datasets to train on.
-            size: Side of the training images; None: as here.
-            batch_size: Training images per step and process; None: as here.
-            seed: Of shuffling and augmentation; None: as here.
+            train: Datasets to train on, comma-separated.
+            size: Side of the training images in pixels. None: unchanged.
+            batch_size: Training images per step and process. None: unchanged.
+            seed: Seed of shuffling and augmentation. None: unchanged.
         """
         return SaliencyData(
-            self.root,
-            train,
-            self.val,
-            self.test,
-            self.size if size is None else size,
-            self.batch_size if batch_size is None else batch_size,
-            self.eval_batch_size,
-            self._num_workers,
-            False,
-            self.seed if seed is None else seed,
-            self.val_images,
-            self.drop_defects,
-            self.augmentation,
+            root=self.root,
+            train=train,
+            val=self.val,
+            test=self.test,
+            size=self.size if size is None else size,
+            batch_size=self.batch_size if batch_size is None else batch_size,
+            eval_batch_size=self.eval_batch_size,
+            num_workers=self._num_workers,
+            supervised=False,
+            seed=self.seed if seed is None else seed,
+            val_images=self.val_images,
+            drop_defects=self.drop_defects,
+            augmentation=self.augmentation,
         )
 
     def train_on(self, labels: Mapping[Path, Path]) -> None:
-        """Train on other masks than the datasets' own, which then stay closed.
+        """Train on the given masks, for instance pseudo-masks, instead of the datasets' own.
 
         Args:
-            labels: Of each image file that is trained on, the mask file; the rest is left out.
+            labels: The mask file of each image file; images without an entry are left out.
         """
         self._labels = labels
 
-    @property
-    def relabelled(self) -> bool:
-        """Whether it trains on other masks than the datasets' own."""
-        return self._labels is not None
-
     def train_samples(self) -> list[Sample]:
-        """Return the training images.
+        """Return the samples of all training datasets.
 
         Raises:
-            SodError: a dataset is absent.
+            SodError: A dataset is missing.
         """
-        return [s for found in self._datasets("train", self.train) for s in found.samples]
+        return [s for dataset in self._datasets("train", self.train) for s in dataset.samples]
 
     def _datasets(self, field: str, names: str | None) -> list[Dataset]:
-        wanted = [name.strip() for name in (names or "").split(",") if name.strip()]
-        if not wanted:
+        """Return the datasets of a comma-separated list; ``field`` is for error messages."""
+        split = [name.strip() for name in (names or "").split(",") if name.strip()]
+        if not split:
             raise SodError(f"data.{field}: no dataset named; give a benchmark's name or a folder")
-        found = [find_dataset(self.root, name, self.drop_defects) for name in wanted]
-        empty = [dataset.name for dataset in found if not dataset.samples]
+        datasets = [find_dataset(self.root, name, self.drop_defects) for name in split]
+        empty = [dataset.name for dataset in datasets if not dataset.samples]
         if empty:
             raise SodError(f"data.{field}: {empty[0]} has no images")
-        return found
+        return datasets
 
     def _eval_loader(self, samples: list[Sample], masks: bool) -> Loader:
         dataset = SaliencyDataset(samples, EvalTransform(), masks, self.seed)

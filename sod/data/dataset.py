@@ -1,4 +1,4 @@
-"""Samples as tensors, and batches of them."""
+"""Dataset that reads samples as tensors, and their collation to batches."""
 
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, Protocol, TypedDict
@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from sod.core.errors import ImageError, SodError
-from sod.data.reading import read_image, read_mask
+from sod.data.reading import read_image, read_mask, to_tensor
 from sod.data.samples import Sample
 from sod.data.transforms import resize_mask
 
@@ -19,7 +19,7 @@ OnError = Literal["raise", "collect"]
 
 
 class Transform(Protocol):
-    """What a dataset does to an image and its mask, as in :mod:`sod.data.transforms`."""
+    """A joint transform of an image and its mask, as in :mod:`sod.data.transforms`."""
 
     def __call__(
         self, image: Array, mask: Array | None, seed: tuple[int, int, int]
@@ -31,10 +31,10 @@ class Item(NamedTuple):
     """One sample as tensors.
 
     Args:
-        sample: where it came from.
-        image: float32 RGB ``[3, H, W]`` in [0, 1], not normalised; ``[3, 0, 0]`` after an error.
-        mask: uint8 ``[h, w]``, 0..255, or None.
-        error: one line naming the file that could not be read, or None.
+        sample: The sample's name and files.
+        image: Float32 RGB ``[3, H, W]`` in [0, 1], not normalised; ``[3, 0, 0]`` after an error.
+        mask: Uint8 ``[h, w]``, 0..255, or None.
+        error: One line that names the unreadable file, or None.
     """
 
     sample: Sample
@@ -44,11 +44,13 @@ class Item(NamedTuple):
 
 
 class Batch(TypedDict):
-    """Images of one size with what belongs to them, in the same order.
+    """Images of one size with their masks and samples, in the same order.
 
-    ``images``: float32 RGB ``[B, 3, H, W]`` in [0, 1], not normalised. ``masks``: per image uint8
-    ``[h, w]``, 0..255, or None (always None where labels are not used). ``samples``: per image.
-    ``errors``: one line for each file left out because it could not be read; empty in training.
+    Attributes:
+        images: Float32 RGB ``[B, 3, H, W]`` in [0, 1], not normalised.
+        masks: Per image, uint8 ``[h, w]``, 0..255, or None (always None where masks are not used).
+        samples: Per image, its name and files.
+        errors: One line for each unreadable file that was left out; empty in training.
     """
 
     images: Tensor
@@ -58,19 +60,19 @@ class Batch(TypedDict):
 
 
 class SaliencyDataset(Dataset[Item]):
-    """Samples read and transformed on demand.
+    """Dataset whose samples are read and transformed when they are indexed.
 
-    An index may carry its epoch, as ``epoch * len(self) + index`` (see
-    :class:`sod.data.sampler.EpochSampler`); (seed, epoch, index) alone decides an augmentation.
+    An index may include the epoch, as ``epoch * len(self) + index`` (see
+    :class:`sod.data.sampler.EpochSampler`). The augmentation depends on (seed, epoch, index) only.
 
     Args:
-        samples: what to read.
-        transform: what to do to each image and mask.
-        with_masks: also read the masks. If False no mask is ever opened.
-        seed: seed of the augmentation.
+        samples: The samples.
+        transform: Transform of each image and its mask.
+        with_masks: Also read the masks. If False, no mask is ever opened.
+        seed: Seed of the augmentation.
 
     Raises:
-        SodError: masks are wanted and a sample has none.
+        SodError: ``with_masks`` is set and a sample has no mask.
     """
 
     def __init__(
@@ -80,16 +82,16 @@ class SaliencyDataset(Dataset[Item]):
         self.transform = transform
         self.with_masks = with_masks
         self.seed = seed
-        bare = [sample for sample in self.samples if with_masks and sample.mask is None]
-        if bare:
-            more = f" (and {len(bare) - 1} more)" if len(bare) > 1 else ""
-            raise SodError(f"{bare[0].image}: has no mask{more}; add it or take the image away")
+        unlabelled = [sample for sample in self.samples if with_masks and sample.mask is None]
+        if unlabelled:
+            more = f" (and {len(unlabelled) - 1} more)" if len(unlabelled) > 1 else ""
+            raise SodError(f"{unlabelled[0].image}: has no mask{more}; add it or remove the image")
 
     def __len__(self) -> int:
         return len(self.samples)
 
     def __getitem__(self, key: int) -> Item:
-        """Read one sample; a file that cannot be read is told in ``error`` and raises nothing."""
+        """Return one sample; an unreadable file is reported in ``error`` and not raised."""
         epoch, index = divmod(key, len(self.samples))
         sample = self.samples[index]
         try:
@@ -98,35 +100,35 @@ class SaliencyDataset(Dataset[Item]):
         except ImageError as error:
             return Item(sample, torch.zeros(3, 0, 0), None, str(error))
         image, mask = self.transform(image, mask, (self.seed, epoch, index))
-        return Item(sample, _as_tensor(image), None if mask is None else torch.from_numpy(mask))
+        return Item(sample, to_tensor(image), None if mask is None else torch.from_numpy(mask))
 
 
 def collate(items: Sequence[Item], on_error: OnError = "raise") -> Batch:
-    """Join items to a batch.
+    """Collate items to a batch.
 
     Args:
-        items: images of one size.
-        on_error: what becomes of unreadable files: ``raise``, or ``collect`` them under ``errors``
-            (a batch may then be empty: images ``[0, 3, 0, 0]``).
+        items: Items whose images have the same size.
+        on_error: How to treat unreadable files: ``raise`` an error, or ``collect`` the messages
+            under ``errors`` (a batch may then be empty: images ``[0, 3, 0, 0]``).
 
     Raises:
-        ImageError: a file could not be read and ``on_error`` is ``raise``; the message names it.
-        SodError: the images differ in size.
+        ImageError: A file cannot be read and ``on_error`` is ``raise``; the message names it.
+        SodError: The images differ in size.
     """
     errors = [item.error for item in items if item.error is not None]
     if errors and on_error == "raise":
         raise ImageError(errors[0])
-    good = [item for item in items if item.error is None]
-    for item in good:
-        if item.image.shape != good[0].image.shape:
+    valid = [item for item in items if item.error is None]
+    for item in valid:
+        if item.image.shape != valid[0].image.shape:
             raise SodError(
-                f"{good[0].sample.image} and {item.sample.image} differ in size and cannot share a "
-                "batch: set data.eval_batch_size to 1"
+                f"{valid[0].sample.image} and {item.sample.image} differ in size and cannot share "
+                "a batch: set data.eval_batch_size to 1"
             )
     return Batch(
-        images=torch.stack([item.image for item in good]) if good else torch.zeros(0, 3, 0, 0),
-        masks=[item.mask for item in good],
-        samples=[item.sample for item in good],
+        images=torch.stack([item.image for item in valid]) if valid else torch.zeros(0, 3, 0, 0),
+        masks=[item.mask for item in valid],
+        samples=[item.sample for item in valid],
         errors=errors,
     )
 
@@ -144,8 +146,3 @@ def _mask_of(sample: Sample, image: Array) -> Array | None:
         f"{sample.mask}: is {mask.shape[1]}x{mask.shape[0]}, but its image {sample.image} is "
         f"{width}x{height}; `sod data check` lists every such pair"
     )
-
-
-def _as_tensor(image: Array) -> Tensor:
-    planes = np.ascontiguousarray(image.transpose(2, 0, 1))
-    return torch.from_numpy(planes).to(torch.float32).div_(255)

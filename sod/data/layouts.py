@@ -1,4 +1,4 @@
-"""Find the image and mask folders of a dataset in every layout it is published or kept in."""
+"""Search for the image and mask folders of a dataset in all known folder layouts."""
 
 import os
 from collections.abc import Iterator
@@ -30,7 +30,13 @@ MASK_NAMES = tuple(dict.fromkeys(masks for _, masks in PAIRS))
 
 
 class Folders(NamedTuple):
-    """Where a dataset lies: its images, its masks (or None), and whether to look below them."""
+    """The folders of a dataset.
+
+    Args:
+        images: The folder of images.
+        masks: The folder of masks, or None.
+        recursive: Whether both are searched recursively.
+    """
 
     images: Path
     masks: Path | None
@@ -38,20 +44,20 @@ class Folders(NamedTuple):
 
 
 def locate_benchmark(root: Path, benchmark: Benchmark) -> Folders | None:
-    """Find a benchmark below a data root, or None.
+    """Return the folders of a benchmark below a data root, or None.
 
-    Looked at, in this order: the benchmark's own folder (any alias, in any case, also inside
-    ``DUTS/``, also nested in itself, also the root itself) with its published or a repackaged pair
-    of folder names; then its published folder names lying loose in ``DUTS/`` or in the root. A
-    place with masks is preferred to one without.
+    The search order is: first the benchmark's own folder (under any alias, in any case, also
+    inside ``DUTS/``, nested in itself, or the root itself) with its published or a repackaged pair
+    of folder names; then its published folder names directly in ``DUTS/`` or in the root. The
+    first result with masks is preferred to those without.
     """
     named = list(_named_folders(root, benchmark))
-    loose = [*_children(root, {"duts"}), root]
+    shared = [*_children(root, {"duts"}), root]
     candidates = chain(
         (found for base in named for found in _pairs_in(base, (*benchmark.folders, *PAIRS))),
         (
             found
-            for base in loose
+            for base in shared
             for found in _pairs_in(base, benchmark.folders)
             if found.masks or simplified(found.images.name).startswith(simplified(benchmark.name))
         ),
@@ -60,10 +66,10 @@ def locate_benchmark(root: Path, benchmark: Benchmark) -> Folders | None:
 
 
 def locate_own(folder: Path) -> Folders | None:
-    """Find the images, and masks if any, of a folder of own data, or None.
+    """Return the image and mask folders inside a folder of own data; None without images.
 
-    Accepted: a pair of folders as in :data:`PAIRS` (nested folders inside are followed), images
-    lying loose beside a folder of masks, and a bare tree of images.
+    Accepted layouts are a pair of folders as in :data:`PAIRS` (searched recursively), images beside
+    a folder of masks, and images alone at any depth.
     """
     if found := _best(_pairs_in(folder, PAIRS)):
         return found._replace(recursive=True)
@@ -74,6 +80,7 @@ def locate_own(folder: Path) -> Folders | None:
 
 
 def _best(candidates: Iterator[Folders]) -> Folders | None:
+    """Return the first candidate with masks, else the first one, else None."""
     without_masks = None
     for found in candidates:
         if found.masks:
@@ -83,6 +90,7 @@ def _best(candidates: Iterator[Folders]) -> Folders | None:
 
 
 def _named_folders(root: Path, benchmark: Benchmark) -> Iterator[Path]:
+    """Yield the folders that carry the benchmark's name or an alias."""
     parents = [root, *_children(root, {"duts"})]
     own = [root] if simplified(root.resolve().name) in benchmark.keys else []
     for folder in chain(own, *(_children(parent, benchmark.keys) for parent in parents)):
@@ -92,6 +100,7 @@ def _named_folders(root: Path, benchmark: Benchmark) -> Iterator[Path]:
 
 
 def _pairs_in(base: Path, pairs: tuple[tuple[str, str], ...]) -> Iterator[Folders]:
+    """Yield the (images, masks) folders of ``base`` that hold images; the masks may be absent."""
     for images_name, masks_name in pairs:
         images = _child(base, images_name)
         images = _unnested(images) if images else None
@@ -101,7 +110,7 @@ def _pairs_in(base: Path, pairs: tuple[tuple[str, str], ...]) -> Iterator[Folder
 
 
 def _unnested(folder: Path) -> Path:
-    """Step into a folder that an archive repeated inside itself (``X/X/...``)."""
+    """Return the innermost folder where an archive repeats its name (``X/X/...``)."""
     inner = None if _holds_images(folder) else _child(folder, folder.name)
     return _unnested(inner) if inner else folder
 
@@ -111,13 +120,13 @@ def _children(folder: Path, keys: frozenset[str] | set[str]) -> list[Path]:
 
 
 def _child(folder: Path, path: str) -> Path | None:
-    """Return the folder at a relative path, exact spelling first, else in any case."""
-    here: Path | None = folder
+    """Return the folder at a relative path in any case, preferring the exact spelling, or None."""
+    current: Path | None = folder
     for name in path.split("/"):
-        inside = _folders(here) if here else []
-        same = [child for child in inside if child.name.lower() == name.lower()]
-        here = next((child for child in same if child.name == name), same[0] if same else None)
-    return here
+        children = _folders(current) if current else []
+        same = [child for child in children if child.name.lower() == name.lower()]
+        current = next((child for child in same if child.name == name), same[0] if same else None)
+    return current
 
 
 def _folders(folder: Path) -> list[Path]:
@@ -131,7 +140,7 @@ def _folders(folder: Path) -> list[Path]:
 def _holds_images(folder: Path, deep: bool = False) -> bool:
     with os.scandir(folder) as entries:
         for entry in entries:
-            suffix = os.path.splitext(entry.name)[1].lower()  # noqa: PTH122 - no Path per file
+            suffix = os.path.splitext(entry.name)[1].lower()  # noqa: PTH122 - faster than a Path per file
             if suffix in SUFFIXES and not is_junk(entry.name):
                 return True
     return deep and any(_holds_images(inner, deep=True) for inner in _folders(folder))

@@ -1,4 +1,4 @@
-"""A loader of batches that is deterministic, resumable within an epoch and clear about errors."""
+"""Deterministic data loader that can resume within an epoch."""
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,27 +14,27 @@ from sod.data.transforms import use_one_thread
 
 
 class Position(TypedDict):
-    """How far a loader is: batches given out in an epoch."""
+    """Progress of a loader: the number of batches yielded in an epoch."""
 
     epoch: int
     batches: int
 
 
 class Loader:
-    """Batches of a dataset, in this process's share.
+    """Loader of this process's share of a dataset.
 
-    A mistake found in a worker is raised here, in the main process, as its one line instead of the
-    worker's traceback. It keeps its position (``state_dict``), so Lightning resumes in mid-epoch
-    with the very batch that would have come next.
+    A :class:`SodError` raised in a worker is re-raised in the main process without the worker's
+    traceback. ``state_dict`` holds the position, so that Lightning resumes within an epoch with the
+    batch that would have come next.
 
     Args:
-        dataset: what to load.
-        batch_size: images per batch and process.
-        training: shuffle, and drop an incomplete last batch unless it is the only one.
-        workers: number of worker processes; 0 reads in this process. It changes no result.
-        on_error: see :func:`sod.data.dataset.collate`.
-        replicas: number of processes that share the data.
-        rank: this process.
+        dataset: The dataset.
+        batch_size: Images per batch and process.
+        training: Shuffle, and drop an incomplete last batch unless it is the only one.
+        workers: Number of worker processes; 0 reads in this process. Results do not depend on it.
+        on_error: See :func:`sod.data.dataset.collate`.
+        replicas: World size, the number of processes that share the data.
+        rank: Rank of this process.
     """
 
     def __init__(
@@ -73,29 +73,30 @@ class Loader:
 
     @property
     def batch_sampler(self) -> Sampler[list[int]] | Iterable[list[int]] | None:
-        """The inner loader's, which Lightning looks at to know whether it shuffles."""
+        """The wrapped loader's batch sampler, which Lightning inspects to detect shuffling."""
         return self._loader.batch_sampler
 
     def __len__(self) -> int:
-        """Return the number of batches of a whole epoch, also when it is resumed in its middle."""
+        """Return the number of batches of a whole epoch, even in a resumed epoch."""
         return batches(self._share, self.batch_size, self._drop_last)
 
     def __iter__(self) -> Iterator[Batch]:
-        """Yield the batches of the epoch that the sampler has when the first is asked for."""
+        """Yield the batches of the epoch that the sampler is set to when iteration starts."""
         if isinstance(self.sampler, EpochSampler):
             self._start_epoch(self.sampler)
         for batch in self._loader:
             if isinstance(batch, SodError):
-                raise type(batch)(*batch.args)  # a new one: no cycle keeps the workers alive
+                # A new instance, as the reference cycle of this one would keep the workers alive.
+                raise type(batch)(*batch.args)
             self._position["batches"] += 1
             yield batch
 
     def state_dict(self) -> Position:
-        """Return the position, of numbers only."""
+        """Return the current position."""
         return Position(epoch=self._position["epoch"], batches=self._position["batches"])
 
     def load_state_dict(self, state: Position) -> None:
-        """Go to a position: in its epoch, the batches before it are left out once."""
+        """Resume at a position: the next pass over its epoch skips the batches before it."""
         self._resume = Position(epoch=state["epoch"], batches=state["batches"])
 
     def _start_epoch(self, sampler: EpochSampler) -> None:
@@ -106,7 +107,7 @@ class Loader:
 
 
 class _Collate:
-    """Collate, but return a mistake: raised in a worker it would come with a traceback."""
+    """Collate function that returns a SodError, as raising it in a worker adds a traceback."""
 
     def __init__(self, on_error: OnError) -> None:
         self.on_error: OnError = on_error
@@ -119,9 +120,12 @@ class _Collate:
 
 
 def default_workers(processes: int = 1) -> int:
-    """Return a number of workers for one of several processes on this machine: its CPUs, at most 8.
+    """Return the default number of workers: the CPUs per process, at most 8.
 
-    With a single CPU it is 0: a worker would only compete with the process it feeds.
+    With a single CPU per process it is 0, as a worker would only compete with the main process.
+
+    Args:
+        processes: Number of training processes on this machine.
     """
     affinity = getattr(os, "sched_getaffinity", None)
     cpus = len(affinity(0)) if affinity else (os.cpu_count() or 1)

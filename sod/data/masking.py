@@ -1,4 +1,4 @@
-"""Hidden parts of images: strokes, rectangles and blocks from a seed, or a folder of masks."""
+"""Random masking of image regions: strokes, rectangles, blocks, or a folder of mask images."""
 
 import zlib
 from collections.abc import Sequence
@@ -26,24 +26,26 @@ SHARES: dict[Amount, tuple[float, float]] = {
     "medium": (0.25, 0.45),
     "heavy": (0.45, 0.7),
 }
-"""Smallest and largest share of an image that each amount hides."""
+"""Range of the masked share of an image for each amount."""
 
 CELL = 32
 """Side of a block in pixels."""
+
 MAX_SHAPES = 200
+"""Largest number of strokes or rectangles drawn for one image."""
 
 
 @dataclass(frozen=True)
-class HiddenConfig:
-    """Which part of a training image is hidden.
+class MaskingConfig:
+    """Random masking of training images.
 
     Args:
         kind: ``strokes`` (irregular thick lines), ``rectangles``, ``blocks`` (cells of a regular
             grid), ``folder`` (mask images) or ``none``.
-        amount: ``low`` hides 10 to 25 % of an image, ``medium`` 25 to 45 %, ``heavy`` 45 to 70 %.
-        folder: Mask images for the kind ``folder``; what is not black is hidden.
-        seed: Decides, with the epoch and the name of the image, what is hidden; null: the seed of
-            the run (seed_everything).
+        amount: ``low`` masks 10 to 25 % of an image, ``medium`` 25 to 45 %, ``heavy`` 45 to 70 %.
+        folder: Folder of mask images for the kind ``folder``; their non-zero pixels are masked.
+        seed: Seed of the masked regions, which also depend on the epoch and the image's name.
+            Null: the seed of the run (seed_everything).
     """
 
     kind: Kind = "strokes"
@@ -52,30 +54,31 @@ class HiddenConfig:
     seed: int | None = None
 
     def __post_init__(self) -> None:
-        """Refuse values that mean nothing, naming the field."""
+        """Raise a SodError that names the first invalid field."""
         for field, value, known in (
             ("kind", self.kind, get_args(Kind)),
             ("amount", self.amount, get_args(Amount)),
         ):
             if value not in known:
-                raise SodError(f"hidden.{field}: '{value}' is none of {', '.join(known)}")
+                raise SodError(f"masking.{field}: '{value}' is none of {', '.join(known)}")
         if (self.kind == "folder") != (self.folder is not None):
-            raise SodError("hidden.folder: needed with hidden.kind folder, and only then")
+            raise SodError("masking.folder: required with masking.kind folder, and only then")
 
 
-class Hider:
-    """Draws hidden parts: the same for a name, an epoch and a seed, wherever and whenever drawn.
+class Masker:
+    """Generator of masked regions.
 
-    Neither workers, devices nor the batch an image falls into have a part in it.
+    The region of an image depends on its name, the epoch and the seed only: not on workers,
+    devices or the other images of the batch.
 
     Args:
-        config: What to draw.
+        config: The kind and amount of masking.
 
     Raises:
-        SodError: The folder holds no image.
+        SodError: The folder of masks holds no image.
     """
 
-    def __init__(self, config: HiddenConfig) -> None:
+    def __init__(self, config: MaskingConfig) -> None:
         self.config = config
         self.seed = run_seed() if config.seed is None else config.seed
         self._files: list[Path] = []
@@ -83,26 +86,26 @@ class Hider:
             folder = Path(config.folder)
             self._files = discover_images(folder) if folder.is_dir() else []
             if not self._files:
-                raise SodError(f"hidden.folder: {config.folder} holds no mask images")
+                raise SodError(f"masking.folder: {config.folder} holds no mask images")
 
     def draw(self, names: Sequence[str], epoch: int, size: tuple[int, int]) -> Tensor:
-        """Return the hidden parts of some images.
+        """Draw the masked regions of a batch of images.
 
         Args:
             names: The names of the images.
-            epoch: The epoch they are seen in.
-            size: Their height and width.
+            epoch: The current epoch.
+            size: Height and width of the images in pixels.
 
         Returns:
-            Bool ``[B, 1, H, W]``, true where hidden.
+            Bool ``[B, 1, H, W]``, True where an image is masked.
 
         Raises:
-            ImageError: A mask of the folder cannot be read.
+            ImageError: A mask image of the folder cannot be read.
         """
-        masks = np.stack([self._one(name, epoch, size) for name in names])
+        masks = np.stack([self._draw_one(name, epoch, size) for name in names])
         return torch.from_numpy(masks)[:, None] > 0
 
-    def _one(self, name: str, epoch: int, size: tuple[int, int]) -> Array:
+    def _draw_one(self, name: str, epoch: int, size: tuple[int, int]) -> Array:
         rng = np.random.default_rng([self.seed, epoch, zlib.crc32(name.encode())])
         if self.config.kind == "folder":
             mask = read_mask(self._files[int(rng.integers(len(self._files)))])
@@ -116,17 +119,20 @@ class Hider:
         return _shapes(rng, size, share, self.config.kind == "strokes")
 
 
-def hide(images: Tensor, hidden: Tensor, colour: Tensor) -> Tensor:
-    """Paint hidden parts with one colour.
+def mask_images(images: Tensor, masked: Tensor, colour: Tensor) -> Tensor:
+    """Fill the masked regions of images with one colour.
 
-    The published code multiplies normalised images with 0, which is the mean colour.
+    PEEKABOO's published code sets normalised images to 0 there, which is the mean colour.
 
     Args:
-        images: ``[B, 3, H, W]``.
-        hidden: Bool ``[B, 1, H, W]``.
-        colour: ``[3]``, the backbone's mean colour.
+        images: Float ``[B, 3, H, W]``, not normalised.
+        masked: Bool ``[B, 1, H, W]``, True where an image is masked.
+        colour: Float ``[3]``, the backbone's mean colour.
+
+    Returns:
+        Float ``[B, 3, H, W]``.
     """
-    return torch.where(hidden, colour.to(images).view(1, 3, 1, 1), images)
+    return torch.where(masked, colour.to(images).view(1, 3, 1, 1), images)
 
 
 def _blocks(rng: np.random.Generator, size: tuple[int, int], share: float) -> Array:
@@ -139,7 +145,7 @@ def _blocks(rng: np.random.Generator, size: tuple[int, int], share: float) -> Ar
 
 
 def _shapes(rng: np.random.Generator, size: tuple[int, int], share: float, lines: bool) -> Array:
-    """Add shapes until the share is hidden; a shape that would hide far too much is left out."""
+    """Add shapes until the share is masked, except those that exceed it by more than 0.08."""
     mask = np.zeros(size, np.uint8)
     for _ in range(MAX_SHAPES):
         if cv2.countNonZero(mask) >= share * mask.size:
@@ -152,19 +158,19 @@ def _shapes(rng: np.random.Generator, size: tuple[int, int], share: float, lines
 
 
 def _stroke(rng: np.random.Generator, mask: Array) -> None:
-    """Draw a bent line of random width from a random place."""
+    """Draw a polyline of random thickness from a random point."""
     height, width = mask.shape
     side = min(height, width)
     thickness = int(max(2, side * rng.uniform(0.04, 0.12)))
     angle = rng.uniform(0, 2 * np.pi)
-    place = rng.uniform(0, 1, 2) * (width, height)
+    start = rng.uniform(0, 1, 2) * (width, height)
     for _ in range(int(rng.integers(2, 7))):
         angle += rng.uniform(-1, 1)
         step = side * rng.uniform(0.1, 0.3) * np.array([np.cos(angle), np.sin(angle)])
-        end = np.clip(place + step, 0, (width - 1, height - 1))
-        ends = [(int(x), int(y)) for x, y in (place, end)]
+        end = np.clip(start + step, 0, (width - 1, height - 1))
+        ends = [(int(x), int(y)) for x, y in (start, end)]
         cv2.line(mask, ends[0], ends[1], 1, thickness)
-        place = end
+        start = end
 
 
 def _rectangle(rng: np.random.Generator, mask: Array) -> None:

@@ -1,4 +1,4 @@
-"""Read any image or mask file into a small set of array types, or say which file cannot be read."""
+"""Reading of image and mask files in any common format and mode, as 8-bit arrays or tensors."""
 
 import struct
 import zlib
@@ -8,17 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
 
 from sod.core.errors import ImageError
 
 Array = npt.NDArray[np.uint8]
 
-ORIENTATION = 0x0112
-_SIDEWAYS = {5, 6, 7, 8}
-_PNG_EXIF_KEYS = {"exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif"}
 _PLAIN_GREY = {"1", "L", "LA", "P", "RGB", "RGBA"}
-# Everything Pillow's decoders raise on damaged input; a programming error still surfaces as itself.
+# All that Pillow's decoders raise on damaged files; other exceptions are programming errors.
 _UNREADABLE = (
     OSError,
     SyntaxError,
@@ -35,42 +34,57 @@ _UNREADABLE = (
 def read_image(path: Path) -> Array:
     """Read an image as RGB, upright according to its EXIF orientation.
 
-    Transparent pixels are laid on white, as a page would show them. Values wider than eight bits
-    are scaled (see :func:`narrow`), never clipped. Of an animation the first frame is read.
+    Transparent images are composited on white. Values of more than 8 bits are scaled (see
+    :func:`narrow`), not clipped. Of an animation, the first frame is read.
 
     Args:
-        path: the file, in any format and mode Pillow reads.
+        path: The file, in any format and mode that Pillow reads.
 
     Returns:
-        uint8 array ``[H, W, 3]``, 0..255.
+        Uint8 array ``[H, W, 3]``, 0..255.
 
     Raises:
-        ImageError: the file is missing, empty, damaged, not an image, or a decompression bomb.
+        ImageError: The file is missing, empty, damaged, not an image, or a decompression bomb.
     """
     with _decoded(path) as image:
         if _is_wide(image.mode):
             return np.repeat(narrow(np.asarray(image))[..., None], 3, axis=2)
         if image.has_transparency_data:
             layer = image.convert("RGBA")
-            page = Image.new("RGBA", layer.size, "white")
-            image = Image.alpha_composite(page, layer)
+            white = Image.new("RGBA", layer.size, "white")
+            image = Image.alpha_composite(white, layer)
         return np.array(image.convert("RGB"))
 
 
-def read_mask(path: Path) -> Array:
-    """Read a mask as grey values (Pillow's ``L``) at its own size, upright according to EXIF.
+def to_tensor(image: Array) -> Tensor:
+    """Convert an image, uint8 ``[H, W, 3]``, to float32 ``[3, H, W]`` in [0, 1]."""
+    planes = np.ascontiguousarray(image.transpose(2, 0, 1))
+    return torch.from_numpy(planes).to(torch.float32).div_(255)
 
-    A 0/1 mask stays 0/1; colour and palette masks become their luma; an alpha channel is ignored;
-    values wider than eight bits are scaled (see :func:`narrow`).
 
-    Args:
-        path: the file, in any format and mode Pillow reads.
-
-    Returns:
-        uint8 array ``[H, W]``, 0..255.
+def read_image_tensor(path: Path) -> Tensor:
+    """Read an image as float32 RGB ``[3, H, W]`` in [0, 1].
 
     Raises:
-        ImageError: as :func:`read_image`.
+        ImageError: As :func:`read_image`.
+    """
+    return to_tensor(read_image(path))
+
+
+def read_mask(path: Path) -> Array:
+    """Read a mask as grey values (Pillow's ``L``), upright according to its EXIF orientation.
+
+    Masks of 0 and 1 are not scaled; colour and palette masks are converted to luma; an alpha
+    channel is ignored; values of more than 8 bits are scaled (see :func:`narrow`).
+
+    Args:
+        path: The file, in any format and mode that Pillow reads.
+
+    Returns:
+        Uint8 array ``[H, W]``, 0..255, at the mask's own size.
+
+    Raises:
+        ImageError: As :func:`read_image`.
     """
     with _decoded(path) as image:
         if _is_wide(image.mode):
@@ -79,29 +93,11 @@ def read_mask(path: Path) -> Array:
         return np.array(plain.convert("L"))
 
 
-def image_size(path: Path) -> tuple[int, int]:
-    """Return ``(height, width)`` as :func:`read_image` would give them, from the header alone.
-
-    Raises:
-        ImageError: as :func:`read_image`, except that damage behind the header goes unseen.
-    """
-    with _opened(path) as image:
-        # Asking a PNG without EXIF for its EXIF would decode the pixels.
-        has_exif = image.format != "PNG" or not _PNG_EXIF_KEYS.isdisjoint(image.info)
-        sideways = has_exif and image.getexif().get(ORIENTATION) in _SIDEWAYS
-        if sideways and image.format == "TIFF":
-            # Some versions of Pillow turn a TIFF by themselves; only turned pixels tell its size.
-            ImageOps.exif_transpose(image, in_place=True)
-            sideways = False
-        width, height = image.size
-    return (width, height) if sideways else (height, width)
-
-
 def grey_fraction(mask: Array) -> float:
     """Return the share of pixels that are neither 0 nor 255, in [0, 1].
 
-    It is 0 for a clean mask, small for an anti-aliased one, and the object's own share for a mask
-    stored as 0/1, which a threshold at half of 255 would silently empty.
+    It is 0 for a binary mask, small for an anti-aliased one, and the foreground's share for a mask
+    stored as 0 and 1, which a threshold at half of 255 would empty.
     """
     if mask.size == 0:
         return 0.0
@@ -109,11 +105,11 @@ def grey_fraction(mask: Array) -> float:
 
 
 def narrow(values: npt.NDArray[np.generic]) -> Array:
-    """Bring 16-bit, 32-bit and float grey values to 0..255.
+    """Convert 16-bit, 32-bit and float grey values to uint8, 0..255.
 
-    The range follows from the largest value m: floats up to 1 are scaled by 255; m ≤ 255 is taken
-    as eight-bit data in a wide container; m ≤ 65535 is divided by 257; anything larger by m / 255.
-    Negative and non-finite values become 0.
+    The scale depends on the largest value m. Floats with m ≤ 1 are multiplied by 255. Otherwise
+    values with m ≤ 255 are kept, as 8-bit data in a wider type; with m ≤ 65535 they are divided by
+    257, else by m / 255. Negative and non-finite values become 0.
     """
     wide = np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0).clip(min=0)
     top = float(wide.max(initial=0.0))

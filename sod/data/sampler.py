@@ -1,4 +1,4 @@
-"""Which images of an epoch a process sees, in which order, from which batch on."""
+"""Samplers: the images of one process in an epoch, and their order."""
 
 import math
 from collections.abc import Iterator, Sized
@@ -10,16 +10,17 @@ from sod.core.errors import SodError
 
 
 class EpochSampler(DistributedSampler[int]):
-    """Shuffle anew each epoch and tell the workers the epoch: yields ``epoch * length + index``.
+    """Sampler that shuffles in each epoch and yields ids ``epoch * length + index``.
 
-    An id therefore fixes sample and augmentation, whatever the number of workers and wherever a run
-    was resumed. Each process gets the same number of ids, a few repeated if need be.
+    As an id contains the epoch, it determines both sample and augmentation, independently of the
+    number of workers and of where a run was resumed. All processes get equally many ids; a few are
+    repeated where the number of samples is not a multiple of the world size.
 
     Args:
-        dataset: what is sampled.
-        replicas: number of processes.
-        rank: this process.
-        seed: seed of the shuffle.
+        dataset: The dataset.
+        replicas: World size.
+        rank: Rank of this process.
+        seed: Seed of the shuffle.
     """
 
     def __init__(self, dataset: "Dataset[object]", replicas: int, rank: int, seed: int) -> None:
@@ -28,21 +29,26 @@ class EpochSampler(DistributedSampler[int]):
         self._start = 0
 
     def start_at(self, position: int) -> None:
-        """Leave out the first ``position`` ids of this process, until told otherwise."""
+        """Skip the first ``position`` ids of this process, until the next call."""
         self._start = position
 
     def __iter__(self) -> Iterator[int]:
-        """Yield this process's ids of the epoch set by ``set_epoch``."""
+        """Yield this process's ids in the epoch set by ``set_epoch``."""
         return iter(
             [self.epoch * self._length + i for i in list(super().__iter__())[self._start :]]
         )
 
 
 def eval_sampler(dataset: "Dataset[object]", replicas: int, rank: int) -> DistributedSampler[int]:
-    """Return a sampler in order that gives each image to exactly one process, none twice.
+    """Return an unshuffled sampler that assigns each image to exactly one process.
+
+    Args:
+        dataset: The dataset.
+        replicas: World size.
+        rank: Rank of this process.
 
     Raises:
-        SodError: there are fewer images than processes.
+        SodError: There are fewer images than processes.
     """
     if length_of(dataset) < replicas:
         raise SodError(
@@ -53,12 +59,12 @@ def eval_sampler(dataset: "Dataset[object]", replicas: int, rank: int) -> Distri
 
 
 def length_of(dataset: "Dataset[object]") -> int:
-    """Return the number of samples of a dataset that has one."""
+    """Return the number of samples; a TypeError is raised for a dataset without length."""
     if not isinstance(dataset, Sized):
         raise TypeError(f"{type(dataset).__name__} has no length")
     return len(dataset)
 
 
 def batches(samples: int, batch_size: int, drop_last: bool) -> int:
-    """Return the number of batches of one process's samples."""
+    """Return the number of batches in an epoch of one process."""
     return samples // batch_size if drop_last else math.ceil(samples / batch_size)

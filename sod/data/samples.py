@@ -1,4 +1,4 @@
-"""A sample is a name, an image and perhaps a mask, paired by name and never by position."""
+"""Samples: image files paired with mask files by name."""
 
 import os
 import re
@@ -14,15 +14,15 @@ SUFFIXES = frozenset(
 _JUNK = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
 
 
-# Not a frozen dataclass: Lightning refuses to move a batch that holds one to a device.
+# No frozen dataclass: Lightning cannot move batches that hold one to a device.
 class Sample(NamedTuple):
-    """One image and, where there is one, its mask.
+    """The files of one image and its mask.
 
     Args:
-        name: the file's stem; in a nested folder the relative path without its suffix, with ``/``.
-        image: the image file.
-        mask: the mask file, or None.
-        fit_mask: the mask is known to differ in size from its image and is resized (nearest) to it.
+        name: The image's path relative to the dataset's folder, without suffix, with ``/``.
+        image: The image file.
+        mask: The mask file, or None.
+        fit_mask: Resize the mask to its image (nearest), as it is known to differ in size.
     """
 
     name: str
@@ -32,51 +32,51 @@ class Sample(NamedTuple):
 
 
 class Pairs(NamedTuple):
-    """What pairing two folders gave.
+    """The result of pairing a folder of images with a folder of masks.
 
     Args:
-        samples: one for every image, in natural order; ``mask`` is None where none has its name.
-        spare_masks: masks that no image has the name of.
+        samples: One per image, in natural order; ``mask`` is None where no mask has its name.
+        unmatched_masks: Mask files whose name belongs to no image.
     """
 
     samples: list[Sample]
-    spare_masks: list[Path]
+    unmatched_masks: list[Path]
 
 
 def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
-    """Return a sorting key under which ``img2`` precedes ``img10``, equal on every platform."""
+    """Return a sorting key that orders ``img2`` before ``img10``, the same on every platform."""
     parts = re.split(r"([0-9]+)", text)
     return (*((1, int(p), "") if p.isdecimal() else (0, 0, p) for p in parts), (0, 0, text))
 
 
 def is_junk(name: str) -> bool:
-    """Tell whether a file or folder name is hidden or an operating system's leftover."""
+    """Return whether a file or folder name is hidden or created by an operating system."""
     return name.startswith(".") or name.lower() in _JUNK
 
 
 def discover_images(folder: Path, recursive: bool = False) -> list[Path]:
-    """List the image files of a folder in natural order, by suffix in any case.
+    """Return the image files of a folder in natural order; suffixes count in any case.
 
     Args:
-        folder: where to look; links to folders are followed, each real folder once.
-        recursive: also look below.
+        folder: The folder. Links to folders are followed, each real folder once.
+        recursive: Also search its subfolders.
 
     Raises:
-        SodError: the folder is absent or may not be read.
+        SodError: The folder is missing or cannot be read.
     """
     if not folder.is_dir():
         raise SodError(f"{folder}: no such folder")
-    found = [path for path in _files(folder, recursive) if path.suffix.lower() in SUFFIXES]
-    return sorted(found, key=lambda path: natural_key(path.relative_to(folder).as_posix()))
+    images = [path for path in _files(folder, recursive) if path.suffix.lower() in SUFFIXES]
+    return sorted(images, key=lambda path: natural_key(path.relative_to(folder).as_posix()))
 
 
 def name_of(path: Path, folder: Path) -> str:
-    """Return the sample name of a file below a folder: its relative path without the suffix."""
+    """Return the sample name of a file: its path relative to ``folder``, without suffix."""
     return path.relative_to(folder).with_suffix("").as_posix()
 
 
 def index_by_name(folder: Path, recursive: bool = False) -> dict[str, list[Path]]:
-    """Return the image files of a folder under their sample names, several where names collide."""
+    """Return the image files of a folder by sample name, in natural order; names may collide."""
     index: dict[str, list[Path]] = {}
     for path in discover_images(folder, recursive):
         index.setdefault(name_of(path, folder), []).append(path)
@@ -87,12 +87,12 @@ def pair(images: Path, masks: Path | None, recursive: bool = False) -> Pairs:
     """Pair the images of one folder with the masks of another by name.
 
     Args:
-        images: folder of images.
-        masks: folder of masks, or None.
-        recursive: also look below both folders.
+        images: The folder of images.
+        masks: The folder of masks, or None.
+        recursive: Also search the subfolders of both.
 
     Raises:
-        SodError: a folder is absent, or two files in one folder share a name.
+        SodError: A folder is missing, or two files in one folder share a name.
     """
     image_index = _unique(index_by_name(images, recursive))
     mask_index = _unique(index_by_name(masks, recursive)) if masks else {}
@@ -109,16 +109,17 @@ def _unique(index: Mapping[str, Sequence[Path]]) -> dict[str, Path]:
 
 
 def _files(folder: Path, recursive: bool) -> Iterator[Path]:
-    seen: set[str] = set()
+    """Yield the files of a folder without junk; each real folder is visited once."""
+    visited: set[str] = set()
 
-    def stop(error: OSError) -> None:
+    def fail(error: OSError) -> None:
         raise SodError(f"{error.filename}: {error.strerror}") from error
 
-    for where, folders, files in os.walk(folder, followlinks=True, onerror=stop):
-        real = os.path.realpath(where)
-        if real in seen:
+    for parent, folders, files in os.walk(folder, followlinks=True, onerror=fail):
+        real = os.path.realpath(parent)
+        if real in visited:
             folders.clear()
             continue
-        seen.add(real)
+        visited.add(real)
         folders[:] = sorted(f for f in folders if not is_junk(f)) if recursive else []
-        yield from (Path(where) / name for name in files if not is_junk(name))
+        yield from (Path(parent) / name for name in files if not is_junk(name))

@@ -1,4 +1,4 @@
-"""The built-in data: textured scenes with one to three objects and exact masks, from a seed."""
+"""Built-in synthetic scenes: one to three textured objects with exact masks, from a seed."""
 
 import math
 import os
@@ -20,18 +20,18 @@ Floats = npt.NDArray[np.float32]
 Colour = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
-VERSION = 1  # counts changes of the drawing, so that written scenes of an older one are not reused
-DEFAULTS = (64, 160, 0)  # count, size, seed of plain `builtin`
+VERSION = 1  # raised whenever the drawing changes, so that older scenes on disk are not reused
+DEFAULTS = (64, 160, 0)  # count, size and seed of `builtin` without numbers
 _NAME = re.compile(r"builtin((?:-\d+){0,3})")
 
 
 class Layers(NamedTuple):
-    """A scene before it is flattened.
+    """The layers that a scene is composed of.
 
     Args:
-        background: float32 ``[H, W, 3]`` in [0, 1].
-        objects: float32 ``[H, W, 3]`` in [0, 1], meaningful where ``mask`` is True.
-        mask: bool ``[H, W]``.
+        background: Float32 ``[H, W, 3]`` in [0, 1].
+        objects: Float32 ``[H, W, 3]`` in [0, 1], defined where ``mask`` is True.
+        mask: Bool ``[H, W]``, the foreground.
     """
 
     background: Floats
@@ -45,12 +45,13 @@ def make_scene(
     """Draw one scene.
 
     Args:
-        index: number of the scene; scenes of one seed differ.
-        size: side in pixels, or ``(height, width)``, at least 16.
-        seed: seed of the set.
+        index: Number of the scene in its set.
+        size: Side in pixels, or ``(height, width)``, at least 16.
+        seed: Seed of the set.
 
     Returns:
-        image uint8 ``[H, W, 3]``, mask uint8 ``[H, W]`` of 0 and 255, neither empty nor full.
+        The image, uint8 ``[H, W, 3]``, and the mask, uint8 ``[H, W]`` of 0 and 255, neither empty
+        nor full.
     """
     layers = scene_layers(index, size, seed)
     image = np.where(layers.mask[..., None], layers.objects, layers.background)
@@ -58,7 +59,7 @@ def make_scene(
 
 
 def scene_layers(index: int, size: int | tuple[int, int], seed: int = 0) -> Layers:
-    """Draw the background, the objects and the mask of a scene; arguments as :func:`make_scene`."""
+    """Draw the layers of a scene, with the arguments of :func:`make_scene`."""
     height, width = (size, size) if isinstance(size, int) else size
     rng = np.random.default_rng(np.random.SeedSequence([seed, index]))
     colour = rng.uniform(0.15, 0.85, 3)
@@ -68,7 +69,7 @@ def scene_layers(index: int, size: int | tuple[int, int], seed: int = 0) -> Laye
     paint = _distant_colour(rng, colour)
     for _ in range(int(rng.integers(1, 4))):
         shape = _shape(rng, (height, width))
-        # Objects of one scene share a colour up to a tint, as a group of things often does.
+        # Objects of one scene have similar colours, as groups of objects often do.
         tint = np.clip(paint + rng.uniform(-0.1, 0.1, 3), 0, 1)
         if 0.02 < np.mean(mask | shape) < 0.8:
             objects = np.where(shape[..., None], _surface(rng, (height, width), tint), objects)
@@ -81,12 +82,18 @@ def scene_layers(index: int, size: int | tuple[int, int], seed: int = 0) -> Laye
 
 
 def write_scenes(folder: Path, count: int, size: int | tuple[int, int], seed: int = 0) -> None:
-    """Write scenes 0 … count - 1 as ``images/NNNN.png`` and ``masks/NNNN.png``, all or nothing.
+    """Write scenes 0 to count - 1 as ``images/NNNN.png`` and ``masks/NNNN.png``, all or none.
 
-    Another process may write the same folder at the same time; an existing folder is left as it is.
+    Several processes may write the same folder at the same time; an existing folder is kept.
+
+    Args:
+        folder: The folder to create.
+        count: Number of scenes.
+        size: Side in pixels, or ``(height, width)``, at least 16.
+        seed: Seed of the set.
 
     Raises:
-        SodError: the folder cannot be written.
+        SodError: The folder cannot be written.
     """
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -109,44 +116,45 @@ def write_scenes(folder: Path, count: int, size: int | tuple[int, int], seed: in
 
 
 def is_builtin(name: str) -> bool:
-    """Tell whether a dataset name asks for built-in scenes: ``builtin[-COUNT[-SIZE[-SEED]]]``."""
+    """Return whether a dataset name has the form ``builtin[-COUNT[-SIZE[-SEED]]]``."""
     return _NAME.fullmatch(name) is not None
 
 
 def builtin_scenes(root: Path, name: str) -> Path:
-    """Return the folder of a built-in set, written below the data root at its first use.
+    """Return the folder of a built-in set, which is written below the data root at first use.
 
     Args:
-        root: the data root.
+        root: The data root.
         name: ``builtin`` (64 scenes of 160 pixels, seed 0) with optional count, size and seed, as
-            in ``builtin-24-96-7``; another seed gives other scenes, so a split of its own.
+            in ``builtin-24-96-7``. Sets of different seeds are disjoint and can serve as splits.
 
     Raises:
-        SodError: the numbers make no sense, or the folder is damaged or cannot be written.
+        SodError: A number is too small, or the folder is incomplete or cannot be written.
     """
-    given = [int(number) for number in name.split("-")[1:]]
-    count, size, seed = (*given, *DEFAULTS[len(given) :])
+    numbers = [int(number) for number in name.split("-")[1:]]
+    count, size, seed = (*numbers, *DEFAULTS[len(numbers) :])
     if count < 1 or size < 16:
         raise SodError(f"dataset '{name}': needs at least 1 scene of at least 16 pixels")
     folder = root / f"builtin-v{VERSION}-{count}-{size}-{seed}"
     if not folder.exists():
         write_scenes(folder, count, size, seed)
-    found = [len(discover_images(folder / kind)) for kind in ("images", "masks")]
-    if found != [count, count]:
+    counts = [len(discover_images(folder / kind)) for kind in ("images", "masks")]
+    if counts != [count, count]:
         raise SodError(f"{folder}: the built-in scenes are incomplete; delete this folder")
     return folder
 
 
 def _publish(work: Path, folder: Path) -> None:
+    """Rename the finished folder, unless another process has created it meanwhile."""
     try:
-        os.rename(work, folder)  # noqa: PTH104 - Path.rename says no more
+        os.rename(work, folder)  # noqa: PTH104 - Path.rename is no clearer
     except OSError:
         if not folder.is_dir():
             raise
 
 
 def _surface(rng: np.random.Generator, size: tuple[int, int], colour: Colour) -> Floats:
-    """Paint a colour with a light gradient, a grating or soft noise, and fine grain."""
+    """Draw a surface: a colour with a light gradient, a grating or smooth noise, and grain."""
     height, width = size
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     angle, slope = rng.uniform(0, math.pi, 2)
@@ -164,7 +172,7 @@ def _surface(rng: np.random.Generator, size: tuple[int, int], colour: Colour) ->
 
 
 def _distant_colour(rng: np.random.Generator, colour: Colour) -> Colour:
-    """Draw a colour 0.35 to 0.7 away: apart from the background, but seldom by much."""
+    """Draw a colour at an RGB distance of 0.35 to 0.7: distinct from, but close to ``colour``."""
     for _ in range(64):
         other = rng.uniform(0.05, 0.95, 3)
         if 0.35 < float(np.linalg.norm(other - colour)) < 0.7:
@@ -173,11 +181,11 @@ def _distant_colour(rng: np.random.Generator, colour: Colour) -> Colour:
 
 
 def _shape(rng: np.random.Generator, size: tuple[int, int]) -> Bools:
-    """Draw an ellipse, a polygon or a blob; one in sixteen is larger than half of the image."""
+    """Draw an ellipse, a polygon or a blob; one in sixteen covers about half the image."""
     height, width = size
     large = rng.random() < 1 / 16
     radius = min(size) * (rng.uniform(0.41, 0.48) if large else rng.uniform(0.12, 0.3))
-    # Centres may lie near the border, so that some objects are cut off by it.
+    # Centres may be close to the border, so that some objects are truncated.
     inset = (0.45, 0.55) if large else (0.1, 0.9)
     centre = rng.uniform(*inset, 2) * (width, height)
     kind = rng.integers(3)

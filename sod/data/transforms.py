@@ -1,4 +1,4 @@
-"""Augmentation for training and none for evaluation: the only module that knows albumentations."""
+"""Transforms of images and masks: augmentation (albumentations) and plain resizing."""
 
 import os
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-# albumentations asks the network for a newer version when it is imported, unless told not to.
+# Disables the network request for a newer version that albumentations makes on import.
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
 
 import albumentations as A
@@ -19,19 +19,20 @@ Array = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What training does to an image before a method sees it. Every 0 turns a step off.
+    """Augmentation of training images. A value of 0 disables a step.
 
     Args:
-        crop: smallest share of the image's area that a random crop keeps; 1 keeps the whole image,
-            squeezed to the square, as PEEKABOO and FOUND do.
-        rescale: range (low, high) of a random enlargement of the shorter edge, relative to the
-            training size, before the image is brought to that size. It changes sharpness only;
-            FOUND and PEEKABOO use (0.1, 3.0). Null: none.
-        flip: probability of a left-right flip.
-        jitter: strength of brightness, contrast and saturation changes, 0..1; a quarter of it for
+        crop: Smallest share of the image's area that a random crop keeps. 1 keeps the whole image,
+            resized to the square without its aspect ratio, as PEEKABOO and FOUND do.
+        rescale: Range (low, high) of a random factor of the training size to which the shorter
+            edge is resized before the final resize. It changes the sharpness only; FOUND and
+            PEEKABOO use (0.1, 3.0). Null: none.
+        flip: Probability of a horizontal flip.
+        jitter: Strength of brightness, contrast and saturation jitter, 0..1; a quarter of it for
             the hue.
-        grey: probability of dropping the colour.
-        blur: probability of a Gaussian blur of σ in 0.1..2 pixels, its kernel a tenth of the size.
+        grey: Probability of a conversion to grey.
+        blur: Probability of a Gaussian blur, σ in 0.1..2 pixels, kernel size a tenth of the
+            training size.
     """
 
     crop: float = 0.5
@@ -42,7 +43,7 @@ class Augmentation:
     blur: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse values that mean nothing, naming the field."""
+        """Raise a SodError that names the first invalid field."""
         for field in ("flip", "jitter", "grey", "blur"):
             if not 0 <= getattr(self, field) <= 1:
                 raise SodError(f"data.augmentation.{field}: {getattr(self, field)} is not in 0..1")
@@ -53,11 +54,11 @@ class Augmentation:
 
 
 class TrainTransform:
-    """Random crop, flip and colour changes to a square; a mask follows its image, by nearest.
+    """Random augmentation that resizes to a square; masks are resampled by nearest neighbour.
 
     Args:
-        size: side of the result in pixels.
-        augmentation: what is done and how strongly.
+        size: Side of the result in pixels.
+        augmentation: The steps and their strengths; None uses the defaults.
     """
 
     def __init__(self, size: int, augmentation: Augmentation | None = None) -> None:
@@ -71,14 +72,14 @@ class TrainTransform:
         """Transform an image and its mask.
 
         Args:
-            image: uint8 ``[H, W, 3]``.
-            mask: uint8 ``[H, W]`` or None.
-            seed: (seed, epoch, index); it alone decides the outcome, in any process and any order.
+            image: Uint8 ``[H, W, 3]``.
+            mask: Uint8 ``[H, W]`` or None.
+            seed: (seed, epoch, index). The result depends on it alone, not on the process or order.
 
         Returns:
-            image uint8 ``[size, size, 3]``, mask uint8 ``[size, size]`` or None.
+            The image, uint8 ``[size, size, 3]``, and the mask, uint8 ``[size, size]`` or None.
         """
-        # Compose keeps a generator of its own that forked workers would share and epochs repeat.
+        # Compose's own generator would be shared by forked workers and repeat in each epoch.
         self._compose.set_random_seed(int(np.random.SeedSequence(seed).generate_state(1)[0]))
         arrays = {"image": image} if mask is None else {"image": image, "mask": mask}
         result = self._compose(**arrays)
@@ -86,10 +87,10 @@ class TrainTransform:
 
 
 class EvalTransform:
-    """Leave image and mask as they are, or bring the image to a square.
+    """Evaluation transform: no change, or a resize of the image to a square.
 
     Args:
-        size: side of the image in pixels; None keeps its own size. A mask always keeps its own.
+        size: Side of the image in pixels; None keeps its own size. Masks always keep their own.
     """
 
     def __init__(self, size: int | None = None) -> None:
@@ -98,30 +99,29 @@ class EvalTransform:
     def __call__(
         self, image: Array, mask: Array | None, seed: tuple[int, int, int]
     ) -> tuple[Array, Array | None]:
-        """Arguments and result as :class:`TrainTransform`; the seed has no effect."""
+        """Transform an image and its mask as :class:`TrainTransform`; the seed has no effect."""
         if self.size is None or image.shape[:2] == (self.size, self.size):
             return image, mask
         shrinks = min(image.shape[:2]) > self.size
-        way = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-        return np.asarray(
-            cv2.resize(image, (self.size, self.size), interpolation=way), np.uint8
-        ), mask
+        interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+        resized = cv2.resize(image, (self.size, self.size), interpolation=interpolation)
+        return np.asarray(resized, np.uint8), mask
 
 
 def resize_mask(mask: Array, height: int, width: int) -> Array:
-    """Resize a mask ``[h, w]`` to ``[height, width]`` by nearest neighbour, inventing no values."""
+    """Resize a mask, uint8 ``[h, w]``, to ``[height, width]`` by nearest neighbour."""
     resized = cv2.resize(mask, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
     return np.asarray(resized, np.uint8)
 
 
 def use_one_thread(_worker: int = 0) -> None:
-    """Keep OpenCV to one thread in a loader's worker; workers are the parallelism."""
+    """Limit OpenCV to one thread in a loader's worker, as the workers already run in parallel."""
     cv2.setNumThreads(0)
 
 
 def _steps(size: int, options: Augmentation) -> list[A.BasicTransform]:
     steps: list[A.BasicTransform] = []
-    # Averaging areas when shrinking avoids the aliasing of plain bilinear sampling.
+    # Area interpolation avoids the aliasing of bilinear sampling when an image is reduced.
     area = {"area_for_downscale": "image"}
     if options.crop < 1:
         crop = (options.crop, 1.0)
@@ -135,8 +135,8 @@ def _steps(size: int, options: Augmentation) -> list[A.BasicTransform]:
     if options.flip:
         steps.append(A.HorizontalFlip(p=options.flip))
     if options.jitter:
-        power = options.jitter
-        steps.append(A.ColorJitter(power, power, power, power / 4, p=0.8))
+        strength = options.jitter
+        steps.append(A.ColorJitter(strength, strength, strength, strength / 4, p=0.8))
     if options.grey:
         steps.append(A.ToGray(p=options.grey))
     if options.blur:

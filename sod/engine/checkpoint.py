@@ -1,4 +1,4 @@
-"""Checkpoints: written whole or not at all, opened without running anything in them."""
+"""Checkpoints: written atomically, opened without running code from them."""
 
 import os
 import pickle
@@ -9,16 +9,16 @@ import torch
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from sod.core.errors import SodError
-from sod.core.files import draft_of
+from sod.core.files import atomic_file
 from sod.engine.method import Method
 from sod.engine.model_file import read_model
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Writes beside the target and renames, so that a kill never leaves half a file.
+    """Writes checkpoints as atomic files: a kill never leaves half of one.
 
     Lightning's own writer goes through the system's temporary folder, which is not atomic across
-    file systems, and says nothing where the target cannot be written.
+    file systems, and reports nothing where the target cannot be written.
     """
 
     def save_checkpoint(
@@ -30,19 +30,14 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         """Write ``checkpoint`` to ``path``.
 
         Raises:
-            SodError: The folder cannot be written; the previous file is untouched.
+            SodError: The file cannot be written; a previous one is untouched.
         """
-        target = Path(path)
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise SodError(f"checkpoint {target}: cannot be written: {error.strerror}.") from error
-        with draft_of(target) as draft, draft.open("wb") as file:
+        with atomic_file(Path(path)) as temporary, temporary.open("wb") as file:
             torch.save(checkpoint, file)
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
-    """Open a checkpoint, or a model of `sod export`; only tensors and primitives are ever read.
+    """Read a checkpoint or an exported model; only tensors and primitives are unpickled.
 
     Raises:
         SodError: The file is missing, damaged, holds code, or is not a checkpoint of this project.
@@ -65,14 +60,25 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     return content
 
 
-def describe(path: str | Path) -> tuple[str, dict[str, Any]]:
-    """Return the method's name and its constructor's arguments, as a checkpoint states them."""
+def method_of_checkpoint(path: str | Path) -> tuple[str, dict[str, Any]]:
+    """Return the class name and the constructor's arguments that a checkpoint states.
+
+    Raises:
+        SodError: As :func:`read_checkpoint`.
+    """
     content = read_checkpoint(path)
     return str(content["method"]), dict(content["hyper_parameters"])
 
 
-def load_weights(method: Method, path: str | None) -> None:
-    """Put a checkpoint's weights into a method; nothing happens without a path.
+def checkpoint_of(method: Method) -> dict[str, Any]:
+    """Return a checkpoint of a method's weights, as Lightning writes it, without trainer state."""
+    content: dict[str, Any] = {"state_dict": method.state_dict()}
+    method.on_save_checkpoint(content)
+    return content
+
+
+def load_checkpoint(method: Method, path: str | None) -> None:
+    """Load a checkpoint's weights into a method; without a path nothing happens.
 
     Raises:
         SodError: The file cannot be used, belongs to another method, or does not fit.

@@ -5,15 +5,15 @@ from typing import Any
 from torch import nn
 
 from sod.core.errors import SodError
-from sod.nn.backbones.weights import state_checksum
+from sod.core.files import state_checksum
 
 
-def leave_out(checkpoint: dict[str, Any], prefix: str, module: nn.Module) -> None:
-    """Take a module's weights out of a checkpoint and leave their checksum.
+def drop_frozen(checkpoint: dict[str, Any], prefix: str, module: nn.Module) -> None:
+    """Replace a module's weights in a checkpoint by their checksum.
 
     Args:
         checkpoint: With its ``state_dict``; changed in place.
-        prefix: The module's name in it.
+        prefix: The module's name in the state dict.
         module: The module.
     """
     state = checkpoint["state_dict"]
@@ -22,12 +22,12 @@ def leave_out(checkpoint: dict[str, Any], prefix: str, module: nn.Module) -> Non
     checkpoint[f"{prefix}_sha256"] = state_checksum(module.state_dict())
 
 
-def put_back(checkpoint: dict[str, Any], prefix: str, module: nn.Module, source: str) -> None:
-    """Supply the weights that :func:`leave_out` took, from the module as it was built.
+def restore_frozen(checkpoint: dict[str, Any], prefix: str, module: nn.Module, source: str) -> None:
+    """Add the weights that :func:`drop_frozen` removed, from the module as it was built.
 
     Args:
         checkpoint: Changed in place; one that stores the weights is left alone.
-        prefix: The module's name in it.
+        prefix: The module's name in the state dict.
         module: The module.
         source: Where its weights came from, for the message.
 
@@ -38,10 +38,10 @@ def put_back(checkpoint: dict[str, Any], prefix: str, module: nn.Module, source:
     if expected is None:
         return
     own = module.state_dict()
-    found = state_checksum(own)
-    if found != expected:
+    actual = state_checksum(own)
+    if actual != expected:
         raise SodError(
             f"{prefix}: the checkpoint was trained with other weights (sha256 {expected[:12]}...) "
-            f"than {source} (sha256 {found[:12]}...): point --model.backbone.weights to those."
+            f"than {source} (sha256 {actual[:12]}...): point --model.backbone.weights to those."
         )
     checkpoint["state_dict"].update({f"{prefix}.{name}": value for name, value in own.items()})

@@ -1,20 +1,23 @@
-"""The base of every method: what it has to say, and the loops it gets for saying it."""
+"""The base class of all methods."""
 
 import inspect
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import asdict, is_dataclass
-from typing import Any, TypedDict
+from dataclasses import asdict, dataclass, field, is_dataclass
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import torch
 from pytorch_lightning import LightningModule
 from torch import Tensor
 
-from sod.core.errors import SodError
+from sod.core.errors import SodError, suggest
 from sod.data.dataset import Batch
-from sod.engine.monitors import label_free
+from sod.engine.monitors import label_free_measures
 from sod.engine.portable import portable_arguments
+
+if TYPE_CHECKING:
+    from sod.engine.training import Training
 
 
 class Prediction(TypedDict):
@@ -22,28 +25,43 @@ class Prediction(TypedDict):
 
     Attributes:
         saliency: ``[B, 1, H, W]`` in [0, 1], at the size of the batch's images.
-        seconds: Wall-clock time that one image took, the device's queue included.
+        seconds: Wall-clock time per image, including the device's queue.
     """
 
     saliency: Tensor
     seconds: float
 
 
-class Method(LightningModule, ABC):
-    """A salient-object detector.
+@dataclass(frozen=True)
+class LossOutput:
+    """The loss of one training batch.
 
-    A subclass defines :meth:`saliency` and, where it learns, :meth:`loss` and
-    ``configure_optimizers``; loops, logging, metrics, checkpoints and prediction are given.
-    Constructor parameters are primitives or dataclasses of primitives, and the constructor calls
-    ``self.save_hyperparameters()``: they are the config keys and they travel in the checkpoint.
+    Args:
+        loss: A scalar to minimise.
+        terms: The named terms of the loss, scalars, as they are logged.
+        visuals: Images and maps for TensorBoard, each ``[B, 1 or 3, H, W]`` in [0, 1], by name.
+    """
+
+    loss: Tensor
+    terms: dict[str, Tensor] = field(default_factory=dict)
+    visuals: dict[str, Tensor] = field(default_factory=dict)
+
+
+class Method(LightningModule, ABC):
+    """Base class of all methods: a salient-object detector.
+
+    A subclass defines :meth:`saliency` and, if it is trained, :meth:`loss` and
+    ``configure_optimizers``. The base provides the loops, logging, checkpoints and prediction.
+    Constructor parameters are primitives or dataclasses of primitives: they are the config keys and
+    are stored in checkpoints. The constructor calls ``self.save_hyperparameters()``.
     """
 
     @abstractmethod
     def saliency(self, images: Tensor) -> Tensor:
         """Return saliency ``[B, 1, H, W]`` in [0, 1] of RGB ``images [B, 3, H, W]`` in [0, 1]."""
 
-    def loss(self, batch: Batch) -> dict[str, Tensor]:
-        """Return ``loss`` and its named terms, each a scalar, for one training batch.
+    def loss(self, batch: Batch) -> LossOutput:
+        """Return the loss of one training batch.
 
         Raises:
             SodError: The method is training-free.
@@ -51,40 +69,57 @@ class Method(LightningModule, ABC):
         raise SodError(f"{type(self).__name__} has nothing to train: use `evaluate` or `predict`.")
 
     @classmethod
-    def learns(cls) -> bool:
-        """Say whether the method can be trained."""
-        return cls.loss is not Method.loss
+    def is_trainable(cls) -> bool:
+        """Return whether the method can be trained."""
+        return cls.loss is not Method.loss or cls.fit is not Method.fit
 
     @classmethod
-    def scores(cls) -> bool:
-        """Say whether the method logs the label-free ``val/score`` that chooses a checkpoint."""
+    def logs_score(cls) -> bool:
+        """Return whether the method logs the label-free ``val/score`` that selects a checkpoint."""
         return cls.validation_step is not LightningModule.validation_step
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Log every loss term and return the loss.
+    def fit(self, training: "Training") -> None:
+        """Train the method. A method that trains in stages overrides this.
+
+        Args:
+            training: Data, folder, options, and a builder of trainers.
+        """
+        training.load_checkpoint(self)
+        self.prepare_training(training)
+        training.run(self)
+
+    def prepare_training(self, training: "Training") -> None:
+        """Do what has to be done before the first step, such as writing pseudo-masks."""
+
+    def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
+        """Compute the loss and log its terms.
+
+        Returns:
+            ``loss`` and ``visuals``, which the hooks and callbacks of the step receive.
 
         Raises:
-            SodError: A term is not finite; the step is not taken.
+            SodError: A term is not finite; the optimiser step is not taken.
         """
-        terms = self.loss(batch)
-        broken = [name for name, term in terms.items() if not torch.isfinite(term).all()]
-        if broken:
+        output = self.loss(batch)
+        terms = {"loss": output.loss, **output.terms}
+        bad = [name for name, term in terms.items() if not torch.isfinite(term).all()]
+        if bad:
             files = ", ".join(str(sample.image) for sample in batch["samples"][:4])
             raise SodError(
-                f"step {self.global_step}: the loss term {', '.join(broken)} is not finite "
+                f"step {self.global_step}: the loss term {', '.join(bad)} is not finite "
                 f"(images {files}, ...): lower the learning rate or use precision 32."
             )
         for name, term in terms.items():
             self.log(f"train/{name}", term.detach(), prog_bar=name == "loss", sync_dist=True)
-        return terms["loss"]
+        return {"loss": output.loss, "visuals": output.visuals}
 
-    def log_label_free(self, images: Tensor) -> None:
-        """Log as ``val/...`` what can be said without any mask; ``val/score`` is the sum of it.
+    def log_label_free_measures(self, images: Tensor) -> None:
+        """Log as ``val/...`` the measures that need no mask; ``val/score`` is a product of them.
 
         Args:
             images: ``[B, 3, H, W]`` in [0, 1], of a validation batch.
         """
-        for name, values in label_free(self.saliency, images).items():
+        for name, values in label_free_measures(self.saliency, images).items():
             self.log(
                 f"val/{name}",
                 values.mean(),
@@ -94,7 +129,7 @@ class Method(LightningModule, ABC):
             )
 
     def test_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> Prediction:
-        """Detect, and measure the time per image."""
+        """Predict saliency and measure the time per image."""
         start = time.perf_counter()
         saliency = self.saliency(batch["images"])
         if saliency.is_cuda:
@@ -103,30 +138,30 @@ class Method(LightningModule, ABC):
         return {"saliency": saliency, "seconds": seconds}
 
     def predict_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> Prediction:
-        """Detect, as :meth:`test_step` does; a batch whose files were all bad gives no maps."""
+        """Predict as :meth:`test_step`; a batch without a readable image gives no maps."""
         if not len(batch["images"]):
             return {"saliency": batch["images"][:, :1], "seconds": 0.0}
         return self.test_step(batch, batch_idx)
 
     def configure_optimizers(self) -> Any:  # noqa: ANN401 - Lightning's own signature
-        """Return nothing: a training-free method has no optimiser."""
+        """Return None: a training-free method has no optimiser."""
         return None
 
-    def traceable(self) -> bool:
-        """Say whether :meth:`saliency` is one graph of tensor operations, as ONNX holds it."""
+    def is_traceable(self) -> bool:
+        """Return whether :meth:`saliency` is one graph of tensor operations, as ONNX needs."""
         return True
 
     def arguments(self) -> dict[str, Any]:
-        """Return the constructor's arguments as primitives: what a config would say."""
+        """Return the constructor's arguments as primitives, as a config holds them."""
         return {name: _primitive(value) for name, value in self.hparams.items()}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Store name and arguments as primitives, so that the file opens without its code run."""
+        """Store name and arguments as primitives, so that opening the file runs no code."""
         checkpoint["method"] = type(self).__name__
         checkpoint["hyper_parameters"] = self.arguments()
 
     def portable(self) -> dict[str, Any]:
-        """Return a checkpoint that holds all weights and names no file: it needs nothing else."""
+        """Return a checkpoint that holds all weights and refers to no other file."""
         return {
             "method": type(self).__name__,
             "hyper_parameters": portable_arguments(self.arguments()),
@@ -142,6 +177,26 @@ def known_methods() -> Iterator[type[Method]]:
         waiting += cls.__subclasses__()
         if not inspect.isabstract(cls):
             yield cls
+
+
+def method_class(name: str, option: str) -> type[Method]:
+    """Return the method of a class name; a dotted path is reduced to its last part.
+
+    Args:
+        name: The name.
+        option: The option or file that names it, for the message.
+
+    Raises:
+        SodError: There is no such method; the known ones are listed.
+    """
+    known = {cls.__name__: cls for cls in known_methods()}
+    short = name.rpartition(".")[2]
+    if short not in known:
+        raise SodError(
+            f"{option}: there is no method '{name}'.{suggest(short, known)} "
+            f"Known: {', '.join(sorted(known))}."
+        )
+    return known[short]
 
 
 def _primitive(value: Any) -> Any:  # noqa: ANN401 - whatever a constructor takes

@@ -1,4 +1,4 @@
-"""A model as one safetensors file: each of its weights once, and what they are the weights of."""
+"""A model as one safetensors file: the weights, the method and its arguments."""
 
 import json
 from collections.abc import Mapping
@@ -10,14 +10,14 @@ from safetensors.torch import save
 from torch import Tensor
 
 from sod.core.errors import SodError
-from sod.core.files import draft_of
+from sod.core.files import atomic_file
 
 HEADER = "sod"
-"""The entry of the file's metadata with everything that is no tensor, as JSON."""
+"""Key of the file's metadata that holds everything but the tensors, as JSON."""
 
 
 def write_model(content: Mapping[str, Any], path: Path) -> None:
-    """Write what :meth:`sod.engine.method.Method.portable` returns.
+    """Write a portable checkpoint (:meth:`sod.engine.method.Method.portable`).
 
     Args:
         content: Primitives, and the tensors in ``state_dict``.
@@ -26,15 +26,15 @@ def write_model(content: Mapping[str, Any], path: Path) -> None:
     Raises:
         SodError: It cannot be written; a previous file is untouched.
     """
-    tensors, same = _once(content["state_dict"])
+    tensors, aliases = _unique(content["state_dict"])
     header = {key: value for key, value in content.items() if key != "state_dict"}
-    metadata = {"format": "pt", HEADER: json.dumps({**header, "same": same})}
-    with draft_of(path) as draft:
-        draft.write_bytes(save(tensors, metadata))
+    metadata = {"format": "pt", HEADER: json.dumps({**header, "same": aliases})}
+    with atomic_file(path) as temporary:
+        temporary.write_bytes(save(tensors, metadata))
 
 
 def read_model(path: Path) -> dict[str, Any]:
-    """Read what :func:`write_model` wrote; nothing in the file can be code.
+    """Read a file that :func:`write_model` wrote; it cannot hold code.
 
     Raises:
         SodError: The file is damaged, or holds weights that `sod export` did not write.
@@ -50,21 +50,21 @@ def read_model(path: Path) -> dict[str, Any]:
             f"--ckpt {path}: holds weights, but no model that `sod export` wrote; the weights of a "
             "backbone go to --model.backbone.weights."
         )
-    same = {name: tensors[kept] for name, kept in header["same"].items()}
-    return {**header, "state_dict": tensors | same}
+    shared = {name: tensors[first] for name, first in header["same"].items()}
+    return {**header, "state_dict": tensors | shared}
 
 
-def _once(state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Return the distinct tensors, and by its name which of them each further one is."""
+def _unique(state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Return the distinct tensors, and for each shared one the name it is stored under."""
     kept: dict[str, Tensor] = {}
-    same: dict[str, str] = {}
+    aliases: dict[str, str] = {}
     known: dict[tuple[object, ...], str] = {}
     for name, value in state.items():
-        place = (value.data_ptr(), value.dtype, value.shape, value.stride())
-        if value.numel() and place in known:
-            same[name] = known[place]
+        memory = (value.data_ptr(), value.dtype, value.shape, value.stride())
+        if value.numel() and memory in known:
+            aliases[name] = known[memory]
         else:
-            known[place] = name
+            known[memory] = name
             # A copy: the format refuses tensors that share a part of their memory.
             kept[name] = value.detach().cpu().contiguous().clone()
-    return kept, same
+    return kept, aliases

@@ -1,75 +1,62 @@
-"""Optimisers of what methods train, and how their rates fall."""
+"""Optimisers and learning-rate schedules."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from torch.nn import Parameter
+from torch.optim import AdamW
+from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, StepLR
 
 from sod.core.errors import SodError
 
-Schedule = Literal["steps", "cosine"]
+Schedule = Literal["cosine", "step"]
 
 
 @dataclass(frozen=True)
-class CosineOptimiser:
-    """AdamW, its rate falling to zero along a cosine over the whole training.
+class OptimiserConfig:
+    """AdamW and the schedule of its learning rate.
 
     Args:
         lr: Learning rate for the whole effective batch; it is not scaled by the devices.
-        weight_decay: Of AdamW.
+        weight_decay: Weight decay of AdamW.
+        schedule: ``cosine`` falls to zero over the whole training; ``step`` multiplies the rate by
+            ``gamma`` every ``step_size`` optimiser steps (as FOUND and PEEKABOO publish).
+        step_size: Optimiser steps between two decays of ``step``.
+        gamma: Factor of each decay of ``step``.
     """
 
     lr: float = 1e-3
     weight_decay: float = 1e-2
+    schedule: Schedule = "cosine"
+    step_size: int = 50
+    gamma: float = 0.95
 
-    def build(self, learning: Iterable[Parameter], steps: float) -> OptimizerLRSchedulerConfig:
-        """Return AdamW and its schedule, which goes on per optimiser step.
+    def __post_init__(self) -> None:
+        """Reject an unknown schedule."""
+        if self.schedule not in get_args(Schedule):
+            known = ", ".join(get_args(Schedule))
+            raise SodError(f"optimiser.schedule: '{self.schedule}' is none of {known}")
+
+    def build(self, parameters: Iterable[Parameter], steps: float) -> OptimizerLRSchedulerConfig:
+        """Return AdamW and its schedule, which advances per optimiser step.
 
         Args:
-            learning: What is trained.
+            parameters: What is trained.
             steps: Optimiser steps of the whole training.
 
         Raises:
-            SodError: The training has no end.
+            SodError: A cosine was asked for and the training has no end.
         """
-        if steps == float("inf"):
-            raise SodError("trainer: the rate falls over the training: set max_steps or max_epochs")
-        adamw = torch.optim.AdamW(learning, lr=self.lr, weight_decay=self.weight_decay)
-        cosine = torch.optim.lr_scheduler.CosineAnnealingLR(adamw, max(int(steps), 1))
-        return {"optimizer": adamw, "lr_scheduler": {"scheduler": cosine, "interval": "step"}}
+        if self.schedule == "cosine" and steps == float("inf"):
+            raise SodError("trainer: a cosine needs an end: set max_steps or max_epochs")
+        optimiser = AdamW(parameters, lr=self.lr, weight_decay=self.weight_decay)
+        schedule = self._schedule(optimiser, steps)
+        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
-
-@dataclass(frozen=True)
-class FallingOptimiser:
-    """AdamW, its rate falling by a factor every so many steps, or to zero along a cosine.
-
-    Args:
-        lr: Learning rate for the whole effective batch; it is not scaled by the devices.
-        weight_decay: Of AdamW.
-        schedule: ``steps`` (published) or ``cosine`` over the whole training, which leaves less of
-            the last batches in the weights: seeds agree better.
-        every: Optimiser steps between two decays of ``steps``.
-        factor: Of each decay of ``steps``.
-    """
-
-    lr: float = 5e-2
-    weight_decay: float = 1e-2
-    schedule: Schedule = "steps"
-    every: int = 50
-    factor: float = 0.95
-
-    def __post_init__(self) -> None:
-        """Refuse an unknown schedule, naming the field."""
-        if self.schedule not in ("steps", "cosine"):
-            raise SodError(f"optimiser.schedule: '{self.schedule}' is none of steps, cosine")
-
-    def build(self, learning: Iterable[Parameter], steps: float) -> OptimizerLRSchedulerConfig:
-        """Return AdamW and its schedule, as :meth:`CosineOptimiser.build` does."""
+    def _schedule(self, optimiser: torch.optim.Optimizer, steps: float) -> LRScheduler:
         if self.schedule == "cosine":
-            return CosineOptimiser(self.lr, self.weight_decay).build(learning, steps)
-        adamw = torch.optim.AdamW(learning, lr=self.lr, weight_decay=self.weight_decay)
-        falling = torch.optim.lr_scheduler.StepLR(adamw, self.every, self.factor)
-        return {"optimizer": adamw, "lr_scheduler": {"scheduler": falling, "interval": "step"}}
+            return CosineAnnealingLR(optimiser, max(int(steps), 1))
+        return StepLR(optimiser, self.step_size, self.gamma)

@@ -1,37 +1,37 @@
-"""A method's arguments without anything that only one computer has."""
+"""Constructor arguments that are valid on any machine."""
 
 from collections.abc import Mapping
 from typing import Any
 
-ELSEWHERE: dict[str, dict[str, Any]] = {
+LOCAL_FIELDS: dict[str, dict[str, Any]] = {
     "backbone": {"weights": None},
     "labels": {"store": None, "teacher": None},
 }
-"""By the name of an argument: its fields that name files or the hub, without them."""
+"""Fields of an argument that refer to local files or the hub, with their portable values."""
 
-ALONE: dict[str, Any] = {"store_backbone": True, "teachers": []}
-"""Arguments of a model that is on its own: weights no file gives back stay in checkpoints."""
+STANDALONE: dict[str, Any] = {"store_backbone": True, "teachers": []}
+"""Arguments of a model without other files: its checkpoints hold the backbone's weights too."""
 
 
 def portable_arguments(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments that build a method wherever its weights are then put into it.
+    """Return arguments that build a method anywhere, for weights that are loaded afterwards.
 
-    Backbones, those of students included, are built without weights, label stores and teachers are
-    not named, and a folder of masks to hide images by gives way to strokes.
+    Backbones, those of students included, get no weights file. Label stores, teachers and folders
+    of masking images are left out; strokes replace such a folder.
 
     Args:
         arguments: The constructor's arguments as primitives.
     """
-    found: dict[str, Any] = _without_places(arguments)
-    return found | {name: value for name, value in ALONE.items() if name in found}
+    portable: dict[str, Any] = _without_local_files(arguments)
+    return portable | {name: value for name, value in STANDALONE.items() if name in portable}
 
 
-def _without_places(value: Any, name: str = "") -> Any:  # noqa: ANN401 - primitives of any depth
+def _without_local_files(value: Any, name: str = "") -> Any:  # noqa: ANN401 - nested primitives
     if isinstance(value, list | tuple):
-        return [_without_places(item) for item in value]
+        return [_without_local_files(item) for item in value]
     if not isinstance(value, Mapping):
         return value
-    found = {key: _without_places(item, key) for key, item in value.items()}
-    if name == "hidden" and found.get("folder") is not None:
-        found |= {"kind": "strokes", "folder": None}
-    return found | ELSEWHERE.get(name, {})
+    fields = {key: _without_local_files(item, key) for key, item in value.items()}
+    if name == "masking" and fields.get("folder") is not None:
+        fields |= {"kind": "strokes", "folder": None}
+    return fields | LOCAL_FIELDS.get(name, {})

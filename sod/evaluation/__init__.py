@@ -1,1 +1,1 @@
-"""Evaluation: measuring methods and saved maps, tables, figures and benchmarks."""
+"""Evaluation of methods and saved maps: results, tables, figures and benchmarks."""

@@ -1,4 +1,4 @@
-"""Many methods on many datasets: each pair in a process of its own, nothing done twice."""
+"""Benchmark of methods on datasets: each pair is evaluated once, in a process of its own."""
 
 import csv
 import json
@@ -7,48 +7,62 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
 from sod.core.errors import SodError
-from sod.data.reading import read_image, read_mask
+from sod.data.maps import read_map
+from sod.data.reading import read_image_tensor, read_mask
 from sod.data.samples import Sample
+from sod.evaluation.evaluator import method_label
 from sod.evaluation.gallery import Gallery
 from sod.evaluation.published import published_rows
 from sod.evaluation.reports import write_per_image, write_reports
 from sod.evaluation.writing import Curves, write_curves, write_grids
-from sod.evaluation.saved_maps import read_map
 
 Row = dict[str, Any]
-DONE = "metrics.json"
+METRICS_FILE = "metrics.json"
 
 
 @dataclass(frozen=True)
-class Contender:
-    """A method of the benchmark: its label and what `sod evaluate` needs to build it."""
+class BenchmarkEntry:
+    """A method of the benchmark.
+
+    Attributes:
+        label: Name in tables, figures and folders.
+        arguments: Options of `sod evaluate` that build the method.
+    """
 
     label: str
     arguments: tuple[str, ...]
 
 
-def parse_contenders(text: str) -> list[Contender]:
-    """Split ``LABEL=CONFIG+CONFIG,FILE.ckpt,MAPS_DIR``; the label defaults to the file's stem.
+class _Results(NamedTuple):
+    """Results of several pairs: rows of ``metrics.json``, rows per image, curves by dataset."""
+
+    rows: list[Row]
+    per_image: list[Row]
+    curves: Curves
+
+
+def parse_entries(text: str) -> list[BenchmarkEntry]:
+    """Parse ``LABEL=CONFIG+CONFIG,FILE.ckpt,MAPS_DIR``; a label defaults to the file's stem.
 
     Raises:
-        SodError: A file is absent, or two contenders share a label.
+        SodError: There is no entry, a file is absent, or two entries share a label.
     """
-    contenders = [_contender(part.strip()) for part in text.split(",") if part.strip()]
-    labels = [contender.label for contender in contenders]
+    entries = [_parse_entry(part.strip()) for part in text.split(",") if part.strip()]
+    labels = [entry.label for entry in entries]
     if not labels:
         raise SodError("--methods: names none; give configs, checkpoints or folders of maps.")
-    twice = next((label for label in labels if labels.count(label) > 1), None)
-    if twice:
-        raise SodError(f"--methods: '{twice}' occurs twice: label one as NAME=FILE.")
-    return contenders
+    repeated = next((label for label in labels if labels.count(label) > 1), None)
+    if repeated:
+        raise SodError(f"--methods: '{repeated}' occurs twice: label one as NAME=FILE.")
+    return entries
 
 
-def _contender(part: str) -> Contender:
+def _parse_entry(part: str) -> BenchmarkEntry:
     label, equals, files = part.partition("=")
     paths = [Path(file) for file in (files if equals else label).split("+")]
     for path in paths:
@@ -56,107 +70,120 @@ def _contender(part: str) -> Contender:
             raise SodError(f"--methods {path}: there is no such config, checkpoint or folder.")
     name = label if equals else paths[0].stem
     if paths[0].is_dir():
-        return Contender(name, ("--maps", str(paths[0])))
+        return BenchmarkEntry(name, ("--maps", str(paths[0])))
     if paths[0].suffix in {".ckpt", ".safetensors"}:
-        return Contender(name, ("--ckpt", str(paths[0])))
-    return Contender(name, tuple(word for path in paths for word in ("--config", str(path))))
+        return BenchmarkEntry(name, ("--ckpt", str(paths[0])))
+    return BenchmarkEntry(name, tuple(word for path in paths for word in ("--config", str(path))))
 
 
-def run_cell(
-    contender: Contender, dataset: str, source: str, out: Path, options: Sequence[str]
+def result_folder(out: Path, label: str, dataset: str) -> Path:
+    """Return the folder of one pair's results, ``OUT/results/LABEL/DATASET``."""
+    return out / "results" / label / dataset
+
+
+def evaluate_entry(
+    entry: BenchmarkEntry, dataset: str, source: str, out: Path, options: Sequence[str]
 ) -> None:
-    """Evaluate one method on one dataset, unless that is done.
+    """Evaluate one method on one dataset, unless this was done before with the same options.
 
     Args:
-        contender: The method.
-        dataset: The dataset's name.
-        source: What was asked for as that dataset: a name, or a folder.
-        out: Folder of the benchmark; the pair's own is ``OUT/cells/LABEL/DATASET``.
-        options: What every pair is run with; a pair run with other options is run again.
+        entry: The method.
+        dataset: Name of the dataset.
+        source: Value of ``--data.test`` for the dataset: a name or a folder.
+        out: Folder of the benchmark.
+        options: Further options of `sod evaluate`, the same for all pairs.
 
     Raises:
         SodError: The evaluation failed.
     """
-    folder = out / "cells" / contender.label / dataset
-    words = [*contender.arguments, "--data.test", source, *options]
-    done = folder / "command.json"
-    if not (done.is_file() and json.loads(done.read_text()) == words):
+    folder = result_folder(out, entry.label, dataset)
+    words = [*entry.arguments, "--data.test", source, *options]
+    record = folder / "command.json"  # written last, so that it marks a finished evaluation
+    if not (record.is_file() and json.loads(record.read_text()) == words):
         command = [sys.executable, "-m", "sod", "evaluate", *words, "--save_maps=true"]
-        command += ["--label", contender.label, "--out", str(folder)]
+        command += ["--label", entry.label, "--out", str(folder)]
         code = subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode  # noqa: S603
-        if code not in {0, 1} or not (folder / DONE).is_file():
-            raise SodError(f"{contender.label} on {dataset}: the evaluation failed, see above.")
-        done.write_text(json.dumps(words))
+        if code not in {0, 1} or not (folder / METRICS_FILE).is_file():
+            raise SodError(f"{entry.label} on {dataset}: the evaluation failed, see above.")
+        record.write_text(json.dumps(words))
 
 
 def summarise(
-    cells: Sequence[tuple[Contender, str]],
+    pairs: Sequence[tuple[BenchmarkEntry, str]],
     samples: Callable[[str], Sequence[Sample]],
     out: Path,
     published: bool,
 ) -> list[Row]:
-    """Join the pairs' results: tables, rows per image, curves, and pictures side by side.
+    """Write the joint tables, rows per image, curves and image grids of all pairs.
 
     Args:
-        cells: Methods and datasets, all evaluated.
-        samples: Gives a dataset's images and masks.
+        pairs: Methods and names of datasets, all evaluated.
+        samples: Returns the images and masks of a dataset, given its name.
         out: Folder of the benchmark.
-        published: Show the published rows of the same protocol.
+        published: Whether the tables also show published rows of the same protocol.
 
     Returns:
-        All rows.
+        One row per method, dataset and refinement, as in ``metrics.json``.
     """
-    rows: list[Row] = []
-    images: list[Row] = []
-    curves: Curves = {}
-    for contender, dataset in cells:
-        folder = out / "cells" / contender.label / dataset
-        rows += json.loads((folder / DONE).read_text())
-        with (folder / "per_image.csv").open(encoding="utf-8") as file:
-            images += csv.DictReader(file)
-        for name, methods in json.loads((folder / "curves.json").read_text()).items():
-            tensors = {
-                label: {kind: torch.tensor(values) for kind, values in parts.items()}
-                for label, parts in methods.items()
-            }
-            curves.setdefault(name, {}).update(tensors)
+    rows, per_image, curves = _read_results(pairs, out)
     datasets = list(curves)
-    protocol = str(rows[0]["protocol"])
-    write_reports(rows, out, published=published_rows(datasets, protocol) if published else [])
-    write_per_image(images, out / "per_image.csv")
+    shown = published_rows(datasets, str(rows[0]["protocol"])) if published else []
+    write_reports(rows, out, published=shown)
+    write_per_image(per_image, out / "per_image.csv")
     write_curves(curves, out, "")
-    galleries = {
-        dataset: _gallery(images, dataset, {s.name: s for s in samples(dataset)}, out)
-        for dataset in datasets
-    }
-    write_grids(galleries, out)
+    write_grids({name: _gallery(per_image, name, samples(name), out) for name in datasets}, out)
     return rows
 
 
-def _gallery(images: Sequence[Row], dataset: str, samples: dict[str, Sample], out: Path) -> Gallery:
-    """Collect the first method's best, median and worst images, with every method's maps."""
-    own = [row for row in images if row["dataset"] == dataset]
-    first = (own[0]["method"], own[0]["refine"])
+def _read_results(pairs: Sequence[tuple[BenchmarkEntry, str]], out: Path) -> _Results:
+    results = _Results([], [], {})
+    for entry, dataset in pairs:
+        folder = result_folder(out, entry.label, dataset)
+        results.rows.extend(json.loads((folder / METRICS_FILE).read_text()))
+        with (folder / "per_image.csv").open(encoding="utf-8") as file:
+            results.per_image.extend(csv.DictReader(file))
+        for name, curves in _read_curves(folder / "curves.json").items():
+            results.curves.setdefault(name, {}).update(curves)
+    return results
+
+
+def _read_curves(path: Path) -> Curves:
+    return {
+        dataset: {
+            name: {kind: torch.tensor(values) for kind, values in curves.items()}
+            for name, curves in methods.items()
+        }
+        for dataset, methods in json.loads(path.read_text()).items()
+    }
+
+
+def _gallery(
+    per_image: Sequence[Row], dataset: str, samples: Sequence[Sample], out: Path
+) -> Gallery:
+    """Build the gallery of one dataset from the saved maps of every method."""
+    rows = [row for row in per_image if row["dataset"] == dataset]
+    names = _example_names(rows)
+    by_name = {sample.name: sample for sample in samples}
+    gallery = Gallery()
+    for row in rows:
+        method, name = row["method"], row["name"]
+        sample = by_name[name]
+        if name not in names or sample.mask is None:
+            continue
+        column = method_label(method, row["refine"])
+        maps = result_folder(out, method, dataset) / "maps" / column / dataset
+        image = read_image_tensor(sample.image)
+        mask = torch.from_numpy(read_mask(sample.mask))
+        gallery.offer(column, name, image, mask, read_map(maps / f"{name}.png"), float(row["iou"]))
+    return gallery
+
+
+def _example_names(rows: Sequence[Row]) -> set[str]:
+    """Return the images of the two worst, median and best IoUs of the first method."""
+    first = (rows[0]["method"], rows[0]["refine"])
     ranked = sorted(
-        (float(row["iou"]), row["name"]) for row in own if (row["method"], row["refine"]) == first
+        (float(row["iou"]), row["name"]) for row in rows if (row["method"], row["refine"]) == first
     )
     middle = len(ranked) // 2
-    names = {
-        name for _, name in [*ranked[:2], *ranked[max(middle - 1, 0) : middle + 1], *ranked[-2:]]
-    }
-    gallery = Gallery()
-    for row in own:
-        sample = samples[row["name"]]
-        if row["name"] not in names or sample.mask is None:
-            continue
-        label = row["method"] if row["refine"] == "none" else f"{row['method']}+{row['refine']}"
-        path = out / "cells" / row["method"] / dataset / "maps" / label / dataset
-        gallery.offer(
-            label,
-            row["name"],
-            torch.from_numpy(read_image(sample.image)).permute(2, 0, 1).float() / 255,
-            torch.from_numpy(read_mask(sample.mask)),
-            read_map(path / f"{row['name']}.png"),
-            float(row["iou"]),
-        )
-    return gallery
+    examples = [*ranked[:2], *ranked[max(middle - 1, 0) : middle + 1], *ranked[-2:]]
+    return {name for _, name in examples}

@@ -1,34 +1,31 @@
-"""Callbacks of the loops."""
+"""Lightning callback that evaluates the predictions of the test loop."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytorch_lightning as pl
-from PIL import Image
-from torch import Tensor
 
 from sod.core.errors import SodError
 from sod.data.dataset import Batch
-from sod.data.samples import Sample
 from sod.engine.method import Prediction
-from sod.evaluation.evaluator import Evaluator, Result, label
+from sod.evaluation.evaluator import Evaluator, Result
+from sod.evaluation.saved_maps import save_maps
 from sod.refine.refinement import Refinement
 
 
 class Evaluation(pl.Callback):
-    """Measures every test set while the test loop runs.
+    """Computes the metrics of every test set during the test loop.
 
     Args:
-        method: The name that the rows carry.
-        datasets: The names of the test sets, in the loaders' order.
-        protocol: The metric protocol's name.
-        refinements: A row each per dataset.
-        maps: Folder for the saliency maps, or None to keep none.
+        method: Name of the method in the results.
+        datasets: Names of the test sets, in the order of the data loaders.
+        protocol: Name of the metric protocol.
+        refinements: Refinements to evaluate, one row per dataset each.
+        maps: Folder to save the saliency maps in, or None to save none.
 
     Attributes:
-        results: One per dataset, once the loop is over.
+        results: One result per dataset, after the loop.
     """
 
     def __init__(
@@ -52,7 +49,11 @@ class Evaluation(pl.Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Measure the images of one batch, and save their maps where that is asked for."""
+        """Evaluate the images of one batch, and save their maps if a folder was given.
+
+        Raises:
+            SodError: An image has no mask, or a map cannot be written.
+        """
         evaluator = self.evaluators[dataloader_idx]
         for sample, image, mask, saliency in zip(
             batch["samples"], batch["images"], batch["masks"], outputs["saliency"], strict=True
@@ -64,32 +65,5 @@ class Evaluation(pl.Callback):
                 save_maps(self.maps, evaluator, sample, maps)
 
     def on_test_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Bring the figures of all processes together."""
+        """Gather the results of all processes."""
         self.results = [evaluator.result() for evaluator in self.evaluators]
-
-
-def save_maps(
-    folder: Path, evaluator: Evaluator, sample: Sample, maps: dict[Refinement, Tensor]
-) -> None:
-    """Write the maps of one image as ``FOLDER/METHOD[+REFINEMENT]/DATASET/NAME.png``.
-
-    Raises:
-        SodError: A file cannot be written.
-    """
-    for kind, saliency in maps.items():
-        place = folder / label(evaluator.method, kind) / evaluator.dataset
-        save_map(place / f"{sample.name}.png", saliency)
-
-
-def save_map(path: Path, saliency: Tensor) -> None:
-    """Write saliency ``[H, W]`` in [0, 1] as an 8-bit PNG.
-
-    Raises:
-        SodError: The file cannot be written.
-    """
-    values = np.rint(saliency.float().clamp(0, 1).cpu().numpy() * 255).astype(np.uint8)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(values).save(path)
-    except OSError as error:
-        raise SodError(f"{path}: cannot be written: {error.strerror}.") from error

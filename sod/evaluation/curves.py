@@ -1,4 +1,4 @@
-"""Precision-recall and F-threshold curves as a picture."""
+"""Plot of precision-recall curves and of the F-measure against the threshold."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,15 +15,15 @@ _PANEL = (4.2, 3.4)  # inches
 
 
 def plot_curves(curves: Mapping[str, Mapping[str, Curves]], path: Path, note: str = "") -> Path:
-    """Draw ``curves.png``: a row of two panels per data set, a line per method.
+    """Draw ``curves.png``: a row of two panels per dataset, a line per method.
 
     Args:
-        curves: by data set, then by method: what ``SaliencyMetrics.curves()`` returns.
-        path: the picture to write.
-        note: a line below the panels, for instance the protocol.
+        curves: Curves of ``SaliencyMetrics.curves()`` by dataset, then by method.
+        path: PNG file to write.
+        note: Line of text below the panels, for instance the protocol.
 
     Returns:
-        The path written.
+        ``path``.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     size = (2 * _PANEL[0], max(len(curves), 1) * _PANEL[1] + 0.3)

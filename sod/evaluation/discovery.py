@@ -1,4 +1,4 @@
-"""Single-object discovery: one box per image, measured by CorLoc."""
+"""Single-object discovery: one predicted box per image, measured by CorLoc."""
 
 from pathlib import Path
 from typing import Any
@@ -7,30 +7,30 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from sod.core.distributed import gathered
+from sod.core.distributed import gather
 from sod.core.errors import SodError
 from sod.data.annotations import read_boxes, read_coco, read_names, read_voc
 from sod.data.dataset import Batch
 from sod.data.reading import read_mask
 from sod.data.samples import Sample, discover_images
-from sod.engine.method import Prediction
 from sod.metrics.boxes import component_boxes
 from sod.metrics.corloc import CorLoc, is_found, saliency_box
+from sod.prediction.callback import PredictionCallback
 from sod.refine.refinement import Refinement, refine
 
 Boxes = dict[str, Tensor]
 
 
 def read_annotations(path: str, split: str, listing: str | None) -> Boxes:
-    """Read boxes by image name: a VOC folder, a COCO .json, or a .csv with image,x0,y0,x1,y1.
+    """Read boxes by image name from a VOC folder, a COCO .json or a .csv (image,x0,y0,x1,y1).
 
     Args:
-        path: The annotations.
+        path: Folder or file of the annotations.
         split: Image set of a VOC folder.
-        listing: File with the image names to keep of a COCO file, or None for all.
+        listing: File with the image names to keep of a COCO file, or None to keep all.
 
     Raises:
-        SodError: They are absent or not understood.
+        SodError: The path is absent, or its format is unknown.
     """
     file = Path(path)
     if file.is_dir():
@@ -43,7 +43,7 @@ def read_annotations(path: str, split: str, listing: str | None) -> Boxes:
 
 
 def boxes_of_masks(samples: list[Sample]) -> Boxes:
-    """Return the boxes of the connected parts of each sample's mask (above half of 255)."""
+    """Return the boxes of the connected components of each mask, thresholded at 127 of 255."""
     return {
         sample.name: component_boxes(_foreground(sample.mask))
         for sample in samples
@@ -56,7 +56,7 @@ def _foreground(mask: Path) -> Tensor:
 
 
 def annotated_samples(folder: Path, boxes: Boxes) -> list[Sample]:
-    """Return the images that have annotations.
+    """Return the images of a folder that have annotations.
 
     Raises:
         SodError: The folder is absent, or an annotated image is not in it.
@@ -73,35 +73,28 @@ def annotated_samples(folder: Path, boxes: Boxes) -> list[Sample]:
     return [Sample(name, images[name]) for name in boxes]
 
 
-class Discovery(pl.Callback):
-    """Takes one box from each image's saliency and counts those that hit an annotated one.
+class Discovery(PredictionCallback):
+    """Computes one box per saliency map, and CorLoc against the annotated boxes.
 
     Args:
         boxes: Annotated boxes by image name.
-        refinement: How the saliency is refined before the box is taken.
+        refinement: Refinement of the saliency before the box is computed.
+
+    Attributes:
+        rows: One row per image: name, box (NaN if the map has none), ``found``, seconds.
+        corloc: CorLoc in [0, 1], after the loop.
     """
 
     def __init__(self, boxes: Boxes, refinement: Refinement) -> None:
+        super().__init__()
         self.boxes = boxes
         self.refinement: Refinement = refinement
         self.metric = CorLoc()
         self.rows: list[dict[str, Any]] = []
-        self.failures: list[str] = []
         self.corloc = float("nan")
 
-    def on_predict_batch_end(
-        self,
-        trainer: pl.Trainer,
-        pl_module: pl.LightningModule,
-        outputs: Prediction | Any,  # noqa: ANN401 - Lightning's own signature
-        batch: Batch,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        """Take the boxes of one batch."""
-        self.failures += batch["errors"]
-        if not batch["samples"]:
-            return
+    def process(self, batch: Batch, outputs: Any, method: pl.LightningModule) -> None:  # noqa: ANN401
+        """Compute the boxes of one batch."""
         self.metric.to(outputs["saliency"].device)
         saliency = refine(batch["images"], outputs["saliency"], self.refinement)
         for sample, map_ in zip(batch["samples"], saliency, strict=True):
@@ -115,7 +108,7 @@ class Discovery(pl.Callback):
             )
 
     def on_predict_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Bring the figures of all processes together."""
-        self.rows = sorted(gathered(self.rows), key=lambda row: str(row["image"]))
-        self.failures = gathered(self.failures)
+        """Gather the results of all processes."""
+        self.rows = sorted(gather(self.rows), key=lambda row: str(row["image"]))
+        super().on_predict_epoch_end(trainer, pl_module)
         self.corloc = float(self.metric.compute())

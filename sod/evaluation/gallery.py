@@ -1,4 +1,4 @@
-"""The images worth looking at: a bounded choice of best, median and worst cases."""
+"""Bounded selection of the best, median and worst images of a dataset, as thumbnails."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -10,10 +10,10 @@ from torch import Tensor
 
 @dataclass
 class Case:
-    """One image, small enough to keep.
+    """Thumbnails of one image, its mask and its maps.
 
     Attributes:
-        name: the image's name.
+        name: Name of the image.
         image: uint8 ``[h, w, 3]``.
         mask: uint8 ``[h, w]``.
         maps: uint8 ``[h, w]`` by method.
@@ -28,16 +28,16 @@ class Case:
 
 
 class Gallery:
-    """Keeps thumbnails of the best, median and worst images of a data set.
+    """Keeps thumbnails of the best, median and worst images of a dataset.
 
-    The first method offered chooses the images, by its IoU; later ones add their maps to the same
-    images. Memory does not grow with the data set: besides the extremes, images at evenly spaced
-    positions are kept, and of them those nearest to the median are shown.
+    The IoU of the first method selects the images; later methods add their maps to these images.
+    Memory does not grow with the dataset: besides the extremes, images at evenly spaced positions
+    are kept, and those of them nearest to the median are the median cases.
 
     Args:
-        cases: how many images of each kind.
-        pool: how many evenly spaced images to choose the median cases from.
-        height: of a thumbnail, in pixels.
+        cases: Number of images of each kind.
+        pool: Largest number of evenly spaced images to select the median cases from.
+        height: Height of a thumbnail in pixels.
     """
 
     def __init__(self, cases: int = 2, pool: int = 64, height: int = 240) -> None:
@@ -54,15 +54,15 @@ class Gallery:
     def offer(
         self, method: str, name: str, image: Tensor, mask: Tensor, saliency: Tensor, iou: float
     ) -> None:
-        """Show one result to the gallery, which keeps what it needs.
+        """Add the result of one method on one image, if it is among the selected ones.
 
         Args:
-            method: label of the column.
-            name: the image's name, unique in the data set.
+            method: Label of the method, the heading of its column.
+            name: Name of the image, unique in the dataset.
             image: float ``[3, H, W]`` in [0, 1].
             mask: uint8 ``[H, W]``.
             saliency: float ``[H, W]`` in [0, 1].
-            iou: of this map.
+            iou: IoU of the map.
         """
         self.first = self.first or method
         if method != self.first:
@@ -85,7 +85,7 @@ class Gallery:
                 self._spaced, self._step = self._spaced[::2], 2 * self._step
 
     def chosen(self) -> dict[str, list[Case]]:
-        """Return the cases under ``best``, ``median`` and ``worst``, none of them twice."""
+        """Return the cases by kind (``best``, ``median``, ``worst``), each case once."""
         if not self.iou:
             return {"best": [], "median": [], "worst": []}
         median = float(torch.tensor(self.iou, dtype=torch.float64).median())
@@ -100,7 +100,7 @@ class Gallery:
 
     @classmethod
     def merged(cls, galleries: Iterable["Gallery"]) -> "Gallery":
-        """Return one gallery of several processes' galleries of the same methods."""
+        """Merge the galleries of several processes that evaluated the same methods."""
         parts = list(galleries)
         whole = cls(parts[0].cases, parts[0].pool, parts[0].height)
         whole.first = next((part.first for part in parts if part.first), "")
@@ -130,7 +130,7 @@ class Gallery:
         return self._ordered(cases, target)[: self.cases]
 
     def _ordered(self, cases: list[Case], target: float) -> list[Case]:
-        """Sort by nearness of the IoU to a target; an infinite one means as large as may be."""
+        """Sort by distance of the IoU to a target; an infinite target sorts by IoU itself."""
 
         def key(case: Case) -> tuple[float, str]:
             iou = case.scores[self.first]

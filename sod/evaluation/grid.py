@@ -1,4 +1,4 @@
-"""A picture of results: image, mask and every method's map, with its IoU."""
+"""Grid of example images: image, mask and the map of every method with its IoU."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,15 +16,15 @@ _WIDEST = 2.0  # a thumbnail is at most this many times as wide as high
 def draw_grid(
     chosen: Mapping[str, Sequence[Case]], path: Path, methods: Sequence[str] | None = None
 ) -> Path:
-    """Write ``grid.png``: a line per case, under its kind; columns image, mask and each method.
+    """Draw ``grid.png``: a row per case, labelled by kind; columns image, mask and each method.
 
     Args:
-        chosen: cases by kind (``best``, ``median``, ``worst``), as ``Gallery.chosen`` gives them.
-        path: the picture to write.
-        methods: the methods' order; as they were offered if ``None``.
+        chosen: Cases by kind (``best``, ``median``, ``worst``), as from ``Gallery.chosen``.
+        path: PNG file to write.
+        methods: Order of the methods, or None for the order of the cases' maps.
 
     Returns:
-        The path written.
+        ``path``.
     """
     cases = [(kind, case) for kind, group in chosen.items() for case in group]
     if methods is None:
@@ -51,7 +51,7 @@ def draw_grid(
 
 
 def _panels(case: Case, methods: Sequence[str]) -> list[tuple[Image.Image, str]]:
-    """Return the pictures of a line with the captions below them."""
+    """Return the panels of one row with their captions."""
     panels = [(_picture(case.image), case.name), (_picture(case.mask), "")]
     for method in methods:
         if method in case.maps:
@@ -78,7 +78,7 @@ def _column_widths(lines: Sequence[Sequence[tuple[Image.Image, str]]], columns: 
 
 
 def _write(draw: ImageDraw.ImageDraw, text: str, middle: tuple[float, float], width: int) -> None:
-    """Write text centred, in the largest size up to the usual one that fits the width."""
+    """Write centred text, in the largest size up to ``_TEXT`` that fits the width."""
     size = _TEXT
     while size > 8 and draw.textlength(text, font=ImageFont.load_default(size)) > width:
         size -= 1

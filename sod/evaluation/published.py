@@ -1,4 +1,4 @@
-"""Published numbers as data: each with the protocol it follows and where it was read."""
+"""Published measures of methods, each with its protocol and its source."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,15 +8,15 @@ UNSTATED = "not stated"
 
 @dataclass(frozen=True)
 class Published:
-    """One method's published measures on one data set.
+    """Published measures of one method on one dataset.
 
     Attributes:
-        method: the method as its publication calls it.
-        dataset: benchmark name as in ``--data.test``.
-        protocol: name of a protocol, or ``not stated``.
+        method: Name of the method in its publication.
+        dataset: Name of the benchmark, as in ``--data.test``.
+        protocol: Name of the metric protocol, or ``not stated``.
         refine: ``none`` or ``bilateral``.
-        measures: fractions, not per cent, under the names of ``MEASURES``.
-        source: where the numbers were read.
+        measures: Fractions, not per cent, by the names of ``MEASURES``.
+        source: Publication that the numbers were taken from.
     """
 
     method: str
@@ -27,7 +27,7 @@ class Published:
     source: str
 
     def row(self) -> dict[str, object]:
-        """Return the row a table shows beside measured ones, marked ``published``."""
+        """Return a row for a table of results, marked ``published``."""
         return {
             "method": self.method,
             "dataset": self.dataset,
@@ -40,28 +40,32 @@ class Published:
 
 
 _SETS = ("ECSSD", "DUTS-TE", "DUT-OMRON")
-_Cells = tuple[float | None, ...]
+_Percentages = tuple[float | None, ...]
 
 
 def _table(
-    lines: Iterable[tuple[str, str, tuple[_Cells, ...]]],
+    lines: Iterable[tuple[str, str, tuple[_Percentages, ...]]],
     protocol: str,
     source: str,
     names: tuple[str, ...] = ("iou", "accuracy", "max_f"),
     sets: tuple[str, ...] = _SETS,
 ) -> list[Published]:
-    """Unfold lines of (method, refine, a tuple of per cent per data set); None was not given."""
+    """Expand lines of (method, refine, one tuple of per cent per dataset); None: not published."""
     return [
         Published(
             method,
             dataset,
             protocol,
             refine,
-            {name: round(x / 100, 5) for name, x in zip(names, cell, strict=True) if x is not None},
+            {
+                name: round(x / 100, 5)
+                for name, x in zip(names, values, strict=True)
+                if x is not None
+            },
             source,
         )
-        for method, refine, cells in lines
-        for dataset, cell in zip(sets, cells, strict=True)
+        for method, refine, rows in lines
+        for dataset, values in zip(sets, rows, strict=True)
     ]
 
 
@@ -183,7 +187,7 @@ PUBLISHED_CORLOC: tuple[Published, ...] = tuple(
 
 
 def published_rows(datasets: Iterable[str], protocol: str | None = None) -> list[dict[str, object]]:
-    """Return published rows for these data sets, of one protocol or (``None``) of all."""
+    """Return the published rows of these datasets, of one protocol or (None) of all."""
     wanted = set(datasets)
     return [
         entry.row()

@@ -1,4 +1,4 @@
-"""Results written to files: JSON, CSV, Markdown, LaTeX, and a table for the terminal."""
+"""Tables of results as JSON, CSV, Markdown, LaTeX and terminal output."""
 
 import csv
 import json
@@ -36,7 +36,7 @@ _MARKDOWN = {"best": "**{}**", "second": "<u>{}</u>", "": "{}"}
 _LATEX = {"best": r"\textbf{{{}}}", "second": r"\underline{{{}}}", "": "{}"}
 _PLAIN = {"best": "{}", "second": "{}", "": "{}"}
 _STYLES = {"best": "bold", "second": "underline", "": ""}
-_FILES_ONLY = frozenset({"adaptive_f", "adaptive_e"})  # so that a terminal of 80 columns holds it
+_FILES_ONLY = frozenset({"adaptive_f", "adaptive_e"})  # so that the table fits 80 columns
 _TEX_SPECIAL = str.maketrans(
     {char: rf"\{char}" for char in "&%$#_{}"}
     | {
@@ -63,10 +63,11 @@ def write_reports(
     """Write ``metrics.json``, ``.csv``, ``.md`` and ``.tex`` into a folder.
 
     Args:
-        rows: one per method, data set and refinement, with the keys of ``COLUMNS`` (more are kept).
-        out: the folder; it is made if absent.
-        published: rows of ``published_rows`` to show beside the measured ones in the two tables.
-        measures: the tables' columns per data set; all by default.
+        rows: One row per method, dataset and refinement, with the keys of ``COLUMNS``; further
+            keys are kept in ``metrics.json`` only.
+        out: Output folder, created if absent.
+        published: Rows of ``published_rows`` to add to the Markdown and LaTeX tables.
+        measures: Measures in these tables, or None for all.
 
     Returns:
         The paths written.
@@ -83,11 +84,11 @@ def write_reports(
 
 
 def write_per_image(rows: Iterable[Row], path: Path) -> None:
-    """Write ``per_image.csv``, a line as each row comes.
+    """Write rows to a CSV file one by one.
 
     Args:
-        rows: any iterable, so that rows need not all be in memory; all with the keys of the first.
-        path: the file to write.
+        rows: Rows with the keys of the first one; an iterator need not hold all in memory.
+        path: File to write, ``per_image.csv``.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     remaining = iter(rows)
@@ -96,7 +97,7 @@ def write_per_image(rows: Iterable[Row], path: Path) -> None:
 
 
 def markdown(table: Table) -> str:
-    """Return a Markdown table; best in bold, second underlined, the protocol below."""
+    """Return a Markdown table with the best value bold, the second underlined, and notes below."""
     heads = ["Method", *(f"{dataset} {_heading(name)}" for dataset, name in table.columns)]
     lines = [heads, ["---", *("---:" for _ in table.columns)]]
     for line in table.lines:
@@ -107,7 +108,7 @@ def markdown(table: Table) -> str:
 
 
 def latex(table: Table) -> str:
-    """Return a LaTeX table for ``booktabs``; best in bold, second underlined."""
+    """Return a LaTeX table for ``booktabs`` with the best value bold and the second underlined."""
     names = [name for _, name in table.columns]
     datasets = list(dict.fromkeys(dataset for dataset, _ in table.columns))
     span = len(names) // max(len(datasets), 1)
@@ -141,9 +142,9 @@ def latex(table: Table) -> str:
 
 
 def rich_table(rows: Sequence[Row], published: Iterable[Row] = ()) -> RenderableType:
-    """Return the rows for the terminal: a table per protocol and data set, then the protocol.
+    """Return terminal tables, one per dataset and protocol, each followed by its notes.
 
-    The adaptive measures are left to the files, so that a line fits 80 columns.
+    The adaptive measures are omitted, so that a line fits 80 columns.
     """
     published = list(published)
     parts: list[RenderableType] = []

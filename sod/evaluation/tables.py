@@ -1,4 +1,4 @@
-"""Rows of results laid out as a table: a line per method, a column per data set and measure."""
+"""Layout of result tables: a line per method, a column per dataset and measure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -34,15 +34,15 @@ LOWER_IS_BETTER = frozenset({"mae", "ber", *COSTS})
 
 @dataclass
 class Line:
-    """One method of a table.
+    """One line of a table: a method with one refinement.
 
     Attributes:
-        method: its name.
-        refine: ``none`` or how its maps were refined.
-        published: whether the numbers were taken from a publication.
-        protocol: the protocol of these numbers.
-        cells: measures by (data set, measure).
-        ranks: places among the measured lines of the table.
+        method: Name of the method.
+        refine: ``none``, or the refinement of its maps.
+        published: Whether the values come from a publication.
+        protocol: Metric protocol of the values.
+        cells: Values by (dataset, measure).
+        ranks: Rank among the measured lines, by (dataset, measure).
     """
 
     method: str
@@ -53,7 +53,7 @@ class Line:
     ranks: dict[tuple[str, str], Rank] = field(default_factory=dict)
 
     def label(self, protocol: str) -> str:
-        """Return the method's cell; a dagger marks published lines, with a foreign protocol."""
+        """Return the first cell: published lines get a dagger, and a protocol if theirs differs."""
         name = self.method if self.refine == "none" else f"{self.method} + {self.refine}"
         if not self.published:
             return name
@@ -62,12 +62,12 @@ class Line:
 
 @dataclass
 class Table:
-    """All lines that may be compared, because they were measured under one protocol.
+    """Lines that are comparable because they were measured under one protocol.
 
     Attributes:
-        protocol: its name.
-        columns: (data set, measure) in order.
-        lines: measured lines first, then published ones.
+        protocol: Name of the protocol.
+        columns: Pairs of (dataset, measure), in order.
+        lines: Measured lines, then published ones (of other protocols too, marked).
     """
 
     protocol: str
@@ -76,7 +76,7 @@ class Table:
 
     @property
     def notes(self) -> list[str]:
-        """Return what must be printed with the table."""
+        """Return the notes to print below the table: protocol, marks, published values."""
         notes = []
         for refined in sorted({line.refine != "none" for line in self.lines if not line.published}):
             if self.protocol in PROTOCOLS:
@@ -95,9 +95,9 @@ def make_tables(
     """Lay rows out in one table per protocol.
 
     Args:
-        rows: measured rows.
-        published: rows of ``published_rows``; each table shows those of its data sets.
-        measures: columns per data set; all that any row has if ``None``.
+        rows: Measured rows.
+        published: Rows of ``published_rows``; each table shows those of its datasets.
+        measures: Measures per dataset, or None for all that any row has.
     """
     rows, published = list(rows), list(published)
     protocols = dict.fromkeys(str(row["protocol"]) for row in rows)
@@ -117,9 +117,9 @@ def _table(
     lines = _lines(rows, columns)
     for column in columns:
         _rank(lines, column)
-    beside = _lines([row for row in published if row["dataset"] in datasets], columns)
-    beside.sort(key=lambda line: line.protocol != protocol)
-    return Table(protocol, columns, lines + beside)
+    published_lines = _lines([row for row in published if row["dataset"] in datasets], columns)
+    published_lines.sort(key=lambda line: line.protocol != protocol)
+    return Table(protocol, columns, lines + published_lines)
 
 
 def _has(row: Row, name: str) -> bool:
@@ -142,7 +142,7 @@ def _lines(rows: Iterable[Row], columns: list[tuple[str, str]]) -> list[Line]:
 
 
 def _rank(lines: list[Line], column: tuple[str, str]) -> None:
-    """Mark the best and second value as they are printed: equal prints share their place."""
+    """Rank the best and second value of a column; values that print alike share their rank."""
     _, name = column
     values = sorted(
         {format_value(line.cells[column], name) for line in lines if column in line.cells},
@@ -159,7 +159,7 @@ def _rank(lines: list[Line], column: tuple[str, str]) -> None:
 
 
 def format_value(value: float, measure: str) -> str:
-    """Return the value as tables print it: three decimals, times three digits, memory whole."""
+    """Format a value: three decimals; times three significant digits; memory no decimals."""
     if measure == "peak_memory_mb":
         return f"{value:.0f}"
     return f"{value:.3g}" if measure == "seconds_per_image" else f"{value:.3f}"

@@ -1,4 +1,4 @@
-"""An evaluation's results on disk: tables, rows per image, curves and pictures."""
+"""All files of an evaluation: tables, rows per image, curves and image grids."""
 
 import json
 from collections.abc import Sequence
@@ -22,12 +22,12 @@ Curves = dict[str, dict[str, dict[str, Tensor]]]
 def write_results(results: Sequence[Result], out: Path, published: str | None = None) -> list[Path]:
     """Write metrics.json, .csv, .md and .tex, per_image.csv, curves.json and .png, and the grids.
 
-    There is a grid per dataset: ``grid.png`` where there is one, else ``grid-DATASET.png``.
+    There is one grid per dataset: ``grid.png`` for a single dataset, else ``grid-DATASET.png``.
 
     Args:
-        results: One per method and dataset.
-        out: The folder.
-        published: A protocol whose published rows are shown in the tables, or None for none.
+        results: One result per method and dataset.
+        out: Output folder.
+        published: Protocol whose published rows are added to the tables, or None to add none.
 
     Returns:
         The paths written.
@@ -58,11 +58,11 @@ def write_results(results: Sequence[Result], out: Path, published: str | None = 
 
 
 def write_curves(curves: Curves, out: Path, note: str) -> list[Path]:
-    """Write the curves as numbers and as a picture; by dataset, then by label."""
+    """Write ``curves.json`` and ``curves.png`` from curves by dataset, then by label."""
     numbers: dict[str, Any] = {
         dataset: {
-            name: {kind: values.tolist() for kind, values in parts.items()}
-            for name, parts in methods.items()
+            name: {kind: values.tolist() for kind, values in lines.items()}
+            for name, lines in methods.items()
         }
         for dataset, methods in curves.items()
     }
@@ -71,7 +71,7 @@ def write_curves(curves: Curves, out: Path, note: str) -> list[Path]:
 
 
 def write_grids(galleries: dict[str, Gallery], out: Path) -> list[Path]:
-    """Draw a grid per dataset."""
+    """Draw one grid per dataset."""
     return [
         draw_grid(
             gallery.chosen(), out / ("grid.png" if len(galleries) == 1 else f"grid-{name}.png")

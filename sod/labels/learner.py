@@ -1,12 +1,11 @@
-"""The base of methods that learn from pseudo-masks of others, or from real masks."""
+"""The base class of methods that are trained on pseudo-masks or real masks."""
 
-import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
-from pytorch_lightning.loggers import TensorBoardLogger
-from pytorch_lightning.utilities import rank_zero_info
 from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 
@@ -15,124 +14,149 @@ from sod.data.datamodule import SaliencyData
 from sod.data.dataset import Batch
 from sod.data.samples import Sample
 from sod.engine.method import Method
-from sod.engine.optimisers import CosineOptimiser
-from sod.labels.store import LabelStore, select
-from sod.labels.teachers import LabelsConfig, build_teacher, complete_store, fill_store
+from sod.engine.optimisers import OptimiserConfig
+from sod.engine.training import Training
+from sod.labels.selection import Candidate, SelectionConfig, select, selected_scores
+from sod.labels.store import LabelStore, complete_store
+from sod.labels.teachers import build_teacher
+from sod.labels.writing import write_labels
+from sod.refine.refinement import Refinement
+
+SELECTION = SelectionConfig(later=None, least=1, border=1.0, outside="last", score="contrast")
+
+
+@dataclass(frozen=True)
+class LabelsConfig:
+    """The masks that a method is trained on.
+
+    Args:
+        kind: ``pseudo`` (no mask is opened) or real ``masks``, which needs data.supervised.
+        store: A pseudo-label store, as `sod predict --pseudo` writes it; null: ``pseudo`` in the
+            folder of the run. What a teacher's store lacks is written before the training.
+        teacher: Makes the pseudo-masks: a config (FILE.yaml, or several joined by +) or a
+            checkpoint; null: TokenCut on this backbone's first features, or nothing if ``store`` is
+            given.
+        tau: TokenCut's threshold, where it is the teacher.
+        refine: Refinement of the teacher's maps.
+        selection: Which pseudo-masks are trained on.
+        weight_images: Weight images by the score of their pseudo-masks.
+        weight_pixels: Weight pixels by the distance of the soft map from one half.
+    """
+
+    kind: Literal["pseudo", "masks"] = "pseudo"
+    store: str | None = None
+    teacher: str | None = None
+    tau: float = 0.2
+    refine: Refinement = "bilateral"
+    selection: SelectionConfig = SELECTION
+    weight_images: bool = False
+    weight_pixels: bool = False
 
 
 class LabelLearner(Method):
-    """A method that learns from the masks in its batches, pseudo-masks as a rule.
+    """A method that is trained on the masks in its batches, pseudo-masks as a rule.
 
-    A subclass keeps ``labels`` and ``optimiser`` as its constructor was given them, and defines
-    ``saliency`` and ``loss``.
+    A subclass passes ``labels`` and ``optimiser`` on and defines ``saliency`` and ``loss``.
 
     Args:
-        labels: What it learns from.
+        labels: The masks that it is trained on.
         optimiser: Optimiser and schedule.
     """
 
-    def __init__(self, labels: LabelsConfig, optimiser: CosineOptimiser) -> None:
+    def __init__(self, labels: LabelsConfig, optimiser: OptimiserConfig) -> None:
         super().__init__()
         self.labels, self.optimiser = labels, optimiser
-        self.weights: dict[str, float] = {}
-        self.shown: dict[str, Tensor] = {}
+        self.label_weights: dict[str, float] = {}
 
     def default_teacher(self) -> Method:
-        """Return the teacher that is used where the labels name neither a store nor a teacher.
+        """Return the teacher that is used if the labels name neither a store nor a teacher.
 
         Raises:
             SodError: The method has none.
         """
         raise SodError(f"{type(self).__name__}: labels need a store or a teacher: name one of them")
 
-    def setup(self, stage: str) -> None:
-        """Before training: have the pseudo-masks made, choose among them, hand them to the data.
-
-        Nothing is done where a teacher has already told the data what to learn from.
+    def prepare_training(self, training: Training) -> None:
+        """Write the pseudo-masks that are missing, select among them, pass them to the data.
 
         Raises:
-            SodError: The labels asked for are not there.
+            SodError: The labels are not there, or cannot be made.
         """
-        data = getattr(self.trainer, "datamodule", None)
-        if stage != "fit" or not isinstance(data, SaliencyData) or data.relabelled:
-            return
+        data = training.data
         if self.labels.kind == "masks":
             if not data.supervised:
                 raise SodError("labels.kind is masks, but data.supervised is false: set it.")
             return
         samples = data.train_samples()
-        store = self._store(samples)
-        labels = [store.labels[sample.name] for sample in samples]
-        chosen = select(labels, self.labels.keep, self.labels.low, self.labels.high)
-        self.learn_from(
-            data,
-            {s.image: store.path(s.name) for s in samples},
-            {label.name: label.score for label in chosen},
-        )
-        rank_zero_info(f"{len(chosen)} of {len(samples)} pseudo-masks of {store.folder} are used")
+        store = self._open_store(samples, training)
+        candidates = [Candidate.of(store.labels[sample.name]) for sample in samples]
+        scores = selected_scores(select(candidates, self.labels.selection))
+        self.use_labels(data, samples, store, scores)
+        training.report(f"{len(scores)} of {len(samples)} pseudo-masks of {store.folder} are used")
+
+    def use_labels(
+        self,
+        data: SaliencyData,
+        samples: list[Sample],
+        store: LabelStore,
+        scores: Mapping[str, float],
+    ) -> None:
+        """Train on the pseudo-masks of the scored samples.
+
+        Args:
+            data: The training data, which reads these masks from now on.
+            samples: The training samples.
+            store: Their pseudo-masks.
+            scores: Score of each pseudo-mask by the sample's name; samples without one are left
+                out.
+        """
+        self.label_weights = {name: min(max(score, 0.1), 1.0) for name, score in scores.items()}
+        data.train_on({s.image: store.path(s.name) for s in samples if s.name in scores})
 
     def targets(self, batch: Batch) -> Tensor:
         """Return the masks of a batch, ``[B, 1, H, W]`` in [0, 1].
 
         Raises:
-            SodError: An image came without one.
+            SodError: An image has none.
         """
         masks = [mask for mask in batch["masks"] if mask is not None]
         if len(masks) < len(batch["images"]):
             name = type(self).__name__
-            raise SodError(f"{name}: an image came without mask or pseudo-mask to learn from.")
+            raise SodError(f"{name}: an image has no (pseudo-)mask to train on: use `sod fit`.")
         return torch.stack(masks)[:, None].to(batch["images"]) / 255
 
-    def trust(self, batch: Batch, targets: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        """Return how far pixels ``[B, 1, H, W]`` and images ``[B]`` are trusted, None where all."""
-        pixels = (2 * targets - 1).abs() if self.labels.trust_pixels else None
+    def weights_of(self, batch: Batch, targets: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        """Return the weights of pixels ``[B, 1, H, W]`` and images ``[B]``; None for equal ones."""
+        pixels = (2 * targets - 1).abs() if self.labels.weight_pixels else None
         images = None
-        if self.labels.trust_images and self.weights:
+        if self.labels.weight_images and self.label_weights:
             names = [sample.name for sample in batch["samples"]]
-            images = targets.new_tensor([self.weights[name] for name in names])
+            images = targets.new_tensor([self.label_weights[name] for name in names])
         return pixels, images
 
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
-        """Log what can be said of a checkpoint without any mask; ``val/score`` chooses it."""
-        self.log_label_free(batch["images"])
+        """Log the label-free measures; ``val/score`` selects the checkpoint."""
+        self.log_label_free_measures(batch["images"])
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """Train what is not frozen with AdamW; the rate falls per optimiser step."""
+        """Train everything that is not frozen."""
         learning = [parameter for parameter in self.parameters() if parameter.requires_grad]
         return self.optimiser.build(learning, self.trainer.estimated_stepping_batches)
 
-    def learn_from(
-        self, data: SaliencyData, files: Mapping[Path, Path], scores: Mapping[str, float]
-    ) -> None:
-        """Train on pseudo-masks: those of the scored samples.
-
-        Args:
-            data: Is told which image has which pseudo-mask.
-            files: The pseudo-mask of each image file.
-            scores: By a sample's name, how good its pseudo-mask is; other samples are left out.
-        """
-        self.weights = {name: min(max(score, 0.1), 1.0) for name, score in scores.items()}
-        named = {sample.image: sample.name for sample in data.train_samples()}
-        data.train_on({image: file for image, file in files.items() if named[image] in scores})
-
-    def _store(self, samples: list[Sample]) -> LabelStore:
-        """Return the pseudo-labels of the samples, made by the teacher where they are missing."""
-        labels, strategy = self.labels, self.trainer.strategy
-        folder = strategy.broadcast(labels.store or self._own_folder())
-        if labels.teacher is not None:
-            teacher = build_teacher(labels.teacher)
-        elif labels.store is not None:
-            return complete_store(folder, samples)
-        else:
-            teacher = self.default_teacher()
-        teacher.to(strategy.root_device)
-        ranks = (self.trainer.global_rank, self.trainer.world_size)
-        return fill_store(teacher, samples, folder, labels.refine, ranks, strategy.barrier)
-
-    def _own_folder(self) -> str:
-        """Return ``pseudo`` in the folder of the run, or a passing one where nothing is kept."""
-        logger = self.trainer.logger
-        if not isinstance(logger, TensorBoardLogger):
-            self._passing = tempfile.TemporaryDirectory(prefix="sod-pseudo-")
-            return self._passing.name
-        return str(Path(logger.save_dir) / "pseudo")
+    def _open_store(self, samples: list[Sample], training: Training) -> LabelStore:
+        """Return the store with the pseudo-masks of the samples, written where they are missing."""
+        labels = self.labels
+        if labels.teacher is None and labels.store is not None:
+            return complete_store(labels.store, samples)
+        teacher = build_teacher(labels.teacher) if labels.teacher else self.default_teacher()
+        folder = Path(labels.store) if labels.store else training.folder / "pseudo"
+        written = write_labels(
+            {"teacher": teacher},
+            samples,
+            {"teacher": folder},
+            training.build_trainer,
+            refinement=labels.refine,
+            workers=training.data.configured_workers,
+            precision="32-true",
+        )
+        return written.stores["teacher"]

@@ -1,4 +1,4 @@
-"""Unsupervised selection: which pseudo-masks are good enough to be learnt from."""
+"""Unsupervised selection of the pseudo-masks to train on."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -6,25 +6,29 @@ from math import ceil
 from typing import Literal, NamedTuple, get_args
 
 from sod.core.errors import SodError
+from sod.labels.store import Label
 
-Score = Literal["contrast", "agreement", "product", "evalseg"]
+Score = Literal["contrast", "agreement", "product", "quality"]
+Outside = Literal["reject", "last"]
 
 
 @dataclass(frozen=True)
 class SelectionConfig:
-    """Which pseudo-masks a generation learns from; no real mask has a part in it.
+    """Which pseudo-masks are trained on. No ground truth is used.
 
     Args:
         keep: Share of all images whose pseudo-masks are kept, the best first, in (0, 1].
-        later: The same of the second and further generations, whose teachers err less; null: as
-            the first.
-        least: Keep at least so many, the best outside the bounds too where these leave fewer.
-        low: Objects with a smaller share of their image are rejected.
-        high: Objects with a larger share of their image are rejected.
-        border: Pseudo-masks that cover a larger share of the image's border are rejected.
-        score: What the best have most of: ``contrast`` (mean where the mask is not zero, minus the
-            border's mean), ``agreement`` of those that made it, the ``product`` of the two, or the
-            ``evalseg`` network's opinion.
+        later: The same for the second and later generations, whose teachers make fewer errors;
+            null: ``keep``.
+        least: Keep at least this number, the best ones outside the bounds if fewer are inside.
+        low: Lower bound of the object's share of the image.
+        high: Upper bound of the object's share of the image.
+        border: Upper bound of the share of the image's border that the object covers.
+        outside: What happens to pseudo-masks outside the bounds: ``reject`` them, or rank them
+            ``last``.
+        score: What they are ranked by: ``contrast`` (mean where the mask is not zero, minus the
+            border's mean), ``agreement`` of the ensemble members, the ``product`` of the two, or
+            the score of the ``quality`` network.
     """
 
     keep: float = 0.5
@@ -33,59 +37,67 @@ class SelectionConfig:
     low: float = 0.03
     high: float = 0.6
     border: float = 0.6
+    outside: Outside = "reject"
     score: Score = "product"
 
     def __post_init__(self) -> None:
-        """Refuse values that mean nothing, naming the field."""
+        """Reject invalid values."""
         for field, share in (("keep", self.keep), ("later", self.later)):
             if share is not None and not 0 < share <= 1:
                 raise SodError(f"selection.{field}: {share} is not in (0, 1]")
-        if self.score not in get_args(Score):
-            known = ", ".join(get_args(Score))
-            raise SodError(f"selection.score: '{self.score}' is none of {known}")
+        for field, value, known in (
+            ("score", self.score, get_args(Score)),
+            ("outside", self.outside, get_args(Outside)),
+        ):
+            if value not in known:
+                raise SodError(f"selection.{field}: '{value}' is none of {', '.join(known)}")
 
-    def at(self, generation: int) -> "SelectionConfig":
-        """Return what counts in a generation, from 1: ``keep`` is its own share."""
-        if generation < 2 or self.later is None:
+    def of_generation(self, number: int) -> "SelectionConfig":
+        """Return the selection of a generation, counted from 1, with its own share as ``keep``."""
+        if number < 2 or self.later is None:
             return self
         return replace(self, keep=self.later)
 
 
 class Candidate(NamedTuple):
-    """What is known of a pseudo-mask, without having seen a real one.
+    """What is known of a pseudo-mask without ground truth.
 
     Args:
         name: The sample's name.
         contrast: Mean where the mask is not zero minus the border's mean, in [-1, 1].
         area: Share of the image, in [0, 1].
         border: Share of the image's border, in [0, 1].
-        agreement: Of those that made it, in [0, 1]; 1 where it was one alone.
-        evalseg: The selection network's score in [0, 1].
+        agreement: Agreement of the ensemble members, in [0, 1]; 1 for a single one.
+        quality: Score of the quality network in [0, 1].
     """
 
     name: str
     contrast: float
     area: float
-    border: float
-    agreement: float
-    evalseg: float
+    border: float = 0.0
+    agreement: float = 1.0
+    quality: float = 1.0
+
+    @classmethod
+    def of(cls, label: Label) -> "Candidate":
+        """Return the candidate of one teacher's label."""
+        return cls(label.name, label.score, label.area)
 
     def score(self, kind: Score) -> float:
-        """Return the score that is asked for."""
+        """Return one of the scores."""
         if kind == "product":
             return max(self.contrast, 0.0) * self.agreement
-        return {"contrast": self.contrast, "agreement": self.agreement, "evalseg": self.evalseg}[
-            kind
-        ]
+        values = {"contrast": self.contrast, "agreement": self.agreement, "quality": self.quality}
+        return values[kind]
 
 
 class Verdict(NamedTuple):
-    """What became of a candidate.
+    """The result of the selection for one candidate.
 
     Args:
-        candidate: What is known of it.
-        score: What it was ranked by.
-        reason: Why it was rejected, or None for a chosen one.
+        candidate: The candidate.
+        score: The score that it was ranked by.
+        reason: Why it was rejected, or None if it was selected.
     """
 
     candidate: Candidate
@@ -93,15 +105,15 @@ class Verdict(NamedTuple):
     reason: str | None
 
 
-def choose(candidates: Sequence[Candidate], config: SelectionConfig) -> list[Verdict]:
-    """Choose the best pseudo-masks.
+def select(candidates: Sequence[Candidate], config: SelectionConfig) -> list[Verdict]:
+    """Select the best pseudo-masks.
 
     Args:
-        candidates: One for each image.
-        config: What counts.
+        candidates: One per image.
+        config: The rules.
 
     Returns:
-        One for each candidate, in their order.
+        One verdict per candidate, in their order.
     """
     reasons = {each.name: _outside(each, config) for each in candidates}
 
@@ -109,8 +121,10 @@ def choose(candidates: Sequence[Candidate], config: SelectionConfig) -> list[Ver
         return reasons[each.name] is not None, -each.score(config.score), each.name
 
     ranked = sorted(candidates, key=order)
-    places = max(ceil(config.keep * len(candidates)), config.least)
-    for each in ranked[: config.least]:
+    share = ceil(config.keep * len(candidates))
+    certain = config.least if config.outside == "reject" else max(share, config.least)
+    places = max(share, config.least)
+    for each in ranked[:certain]:
         reasons[each.name] = None
     for each in ranked[places:]:
         rank = f"{config.score} {each.score(config.score):.3f} is not among the best {places}"
@@ -118,7 +132,13 @@ def choose(candidates: Sequence[Candidate], config: SelectionConfig) -> list[Ver
     return [Verdict(each, each.score(config.score), reasons[each.name]) for each in candidates]
 
 
+def selected_scores(verdicts: Sequence[Verdict]) -> dict[str, float]:
+    """Return name and score of the selected ones."""
+    return {each.candidate.name: each.score for each in verdicts if each.reason is None}
+
+
 def _outside(candidate: Candidate, config: SelectionConfig) -> str | None:
+    """Return which bound a candidate violates, or None."""
     if candidate.area < config.low:
         return f"area {candidate.area:.3f} is below {config.low}"
     if candidate.area > config.high:

@@ -1,41 +1,40 @@
-"""The pseudo-label store: soft maps of a teacher, each beside what is known of it.
+"""The pseudo-label store: soft masks in a folder, with a manifest.
 
 A store is a folder of 8-bit PNG files (255 times the saliency, in the size of their images) and a
-manifest, ``manifest.jsonl``, with one :class:`Label` a line; ``source-ID.json`` tells in full what
-made them. Several processes write at once, each with a manifest of its own until they are joined.
-A map that is on disk with the checksum its line states is never made again.
+manifest, ``manifest.jsonl``, with one :class:`Label` per line. ``source-ID.json`` describes what
+made them. Several processes may write at once, each with a manifest of its own until they are
+joined. A map that is on disk with the checksum in its line is never made again.
 """
 
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from io import BytesIO
-from math import ceil
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 from PIL import Image
 from torch import Tensor
 
 from sod.core.errors import SodError
+from sod.core.files import atomic_file, file_checksum, write_text
+from sod.data.maps import to_levels
 from sod.data.samples import Sample
-
-FAINT = 0.05
-"""Saliency below this counts as zero: the bilateral solver's is never quite zero."""
+from sod.labels.score import contrast_and_area
+from sod.labels.verified import VerifiedFiles
 
 
 class Label(NamedTuple):
-    """What is known of one pseudo-mask, without having seen a real one.
+    """What is known of one pseudo-mask without ground truth.
 
     Args:
         name: The sample's name; the map is ``NAME.png``.
-        source: The identity of what made it, :func:`source_id`.
-        score: How clearly it stands out, :func:`rate`.
+        source: Identity of what made it, :func:`source_id`.
+        score: Its contrast, in [-1, 1].
         area: Share of the image above one half, in [0, 1].
-        sha256: Of the PNG file.
-        image_sha256: Of the image file it belongs to.
+        sha256: Checksum of the PNG file.
+        image_sha256: Checksum of its image file.
     """
 
     name: str
@@ -50,8 +49,8 @@ class LabelStore:
     """Pseudo-masks in a folder.
 
     Args:
-        folder: Where they lie; made when the first is written.
-        source: What makes them, as primitives (method, arguments, checksum of its weights,
+        folder: The folder; it is made when the first map is written.
+        source: What makes the maps, as primitives (method, arguments, checksum of its weights,
             refinement); None to read only.
         rank: The number of this process among those that write.
 
@@ -66,6 +65,7 @@ class LabelStore:
         self.source = source
         self.rank = rank
         self.labels = self._read()
+        self._verified = VerifiedFiles(self.folder / "verified.json")
         others = {label.source for label in self.labels.values()}
         if source is not None and others - {source_id(source)}:
             raise SodError(
@@ -78,30 +78,31 @@ class LabelStore:
         return self.folder / f"{name}.png"
 
     def has(self, sample: Sample) -> bool:
-        """Say whether the map of this very image is there, and whole."""
+        """Return whether the map of this very image is there and undamaged."""
         label = self.labels.get(sample.name)
-        file = self.path(sample.name)
         return (
             label is not None
-            and file.is_file()
-            and file_sha256(file) == label.sha256
-            and file_sha256(sample.image) == label.image_sha256
+            and self._verified.matches(self.path(sample.name), label.sha256)
+            and self._verified.matches(sample.image, label.image_sha256)
         )
 
     def missing(self, samples: Sequence[Sample], processes: int = 1) -> list[Sample]:
-        """Return this process's share of the samples, those without what is there already.
+        """Return the samples of this process's share that have no map yet.
 
         Raises:
             SodError: Two samples share a name.
         """
         check_names(samples)
-        return [sample for sample in samples[self.rank :: processes] if not self.has(sample)]
+        missing = [sample for sample in samples[self.rank :: processes] if not self.has(sample)]
+        if self.rank == 0:
+            self._verified.save()
+        return missing
 
     def write(self, sample: Sample, saliency: Tensor) -> Label:
-        """Store one map, whole or not at all.
+        """Store one map atomically.
 
         Args:
-            sample: Whose it is.
+            sample: Its image.
             saliency: ``[H, W]`` in [0, 1].
 
         Raises:
@@ -109,45 +110,43 @@ class LabelStore:
         """
         if self.source is None:
             raise SodError(f"{self.folder}: opened without a source, so that nothing is written.")
-        values = np.rint(saliency.float().clamp(0, 1).cpu().numpy() * 255).astype(np.uint8)
         buffer = BytesIO()
-        Image.fromarray(values).save(buffer, "png")
+        Image.fromarray(to_levels(saliency)).save(buffer, "png")
         content = buffer.getvalue()
         label = Label(
             sample.name,
             source_id(self.source),
-            *rate(saliency),
+            *contrast_and_area(saliency),
             hashlib.sha256(content).hexdigest(),
-            file_sha256(sample.image),
+            file_checksum(sample.image),
         )
-        try:
-            if not self.labels:
-                described = json.dumps(self.source, indent=2, sort_keys=True) + "\n"
-                _replace(self.folder / f"source-{label.source}.json", described.encode(), self.rank)
-            _replace(self.path(sample.name), content, self.rank)
-            _append(self._manifest(self.rank), json.dumps(label._asdict()))
-        except OSError as error:
-            raise SodError(f"{self.folder}: cannot be written: {error.strerror}.") from error
+        if not self.labels:
+            description = json.dumps(self.source, indent=2, sort_keys=True) + "\n"
+            write_text(self.folder / f"source-{label.source}.json", description)
+        path = self.path(sample.name)
+        with atomic_file(path) as temporary:
+            temporary.write_bytes(content)
+        _append(self.folder / f"manifest.{self.rank}.jsonl", json.dumps(label._asdict()))
+        self._verified.add(path, label.sha256)
+        self._verified.add(sample.image, label.image_sha256)
         self.labels[sample.name] = label
         return label
 
     def join(self) -> None:
-        """Join the manifests of all processes; one of them calls it, when all have finished."""
-        self.labels = self._read()
+        """Join the manifests of all processes; one process calls it when all have finished."""
+        self.reload()
         parts = self._parts()
         if not parts:
             return
         lines = [json.dumps(self.labels[name]._asdict()) for name in sorted(self.labels)]
-        _replace(self.folder / "manifest.jsonl", "".join(f"{x}\n" for x in lines).encode(), 0)
+        write_text(self.folder / "manifest.jsonl", "".join(f"{line}\n" for line in lines))
         for part in parts:
             part.unlink()
+        self._verified.save()
 
     def reload(self) -> None:
         """Read what other processes have written."""
         self.labels = self._read()
-
-    def _manifest(self, rank: int) -> Path:
-        return self.folder / f"manifest.{rank}.jsonl"
 
     def _parts(self) -> list[Path]:
         return sorted(self.folder.glob("manifest.*.jsonl"))
@@ -160,53 +159,31 @@ class LabelStore:
         return labels
 
 
-def rate(saliency: Tensor) -> tuple[float, float]:
-    """Rate a soft map by itself: how clearly the object stands out from the border.
+def complete_store(folder: str | Path, samples: Sequence[Sample]) -> LabelStore:
+    """Open a store that has the pseudo-mask of every sample.
 
-    Args:
-        saliency: ``[H, W]`` in [0, 1].
-
-    Returns:
-        The score in [-1, 1], the mean where the map is not zero (Croitoru et al., 2017) minus the
-        mean of its outermost pixels; and the share of the image above one half.
+    Raises:
+        SodError: A map is missing, damaged, or belongs to another image.
     """
-    values = saliency.double()
-    present = values > FAINT
-    inside = (values * present).sum() / present.sum().clamp(min=1)
-    edges = values.new_ones(values.shape).bool()
-    edges[1:-1, 1:-1] = False
-    score = inside - values[edges].mean()
-    return float(score), float((values > 0.5).double().mean())
-
-
-def select(
-    labels: Iterable[Label], keep: float, low: float = 0.03, high: float = 0.6
-) -> list[Label]:
-    """Choose the best labels, the best first.
-
-    Args:
-        labels: To choose from.
-        keep: The share of them that is kept, at least one label.
-        low: Objects with a smaller share of the image come after all others: tiny sharp blobs
-            stand out best.
-        high: So do larger ones.
-    """
-
-    def order(label: Label) -> tuple[bool, float, str]:
-        return not low <= label.area <= high, -label.score, label.name
-
-    ranked = sorted(labels, key=order)
-    return ranked[: ceil(keep * len(ranked))]
+    store = LabelStore(folder)
+    missing = store.missing(samples)
+    if missing:
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise SodError(
+            f"labels.store {folder}: has no valid pseudo-mask of {missing[0].image}{more}: "
+            "run `sod predict --pseudo` on these images, or name a labels.teacher."
+        )
+    return store
 
 
 def source_id(source: Mapping[str, Any]) -> str:
-    """Return a short name for a source: the method, and a checksum of all that describes it."""
+    """Return a short name of a source: the method, and a checksum of its description."""
     text = json.dumps(source, sort_keys=True)
     return f"{source.get('method', 'maps')}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
 def check_names(samples: Sequence[Sample]) -> None:
-    """Refuse samples that would overwrite one another's maps.
+    """Reject samples whose maps would overwrite each other.
 
     Raises:
         SodError: Two samples share a name.
@@ -221,45 +198,31 @@ def check_names(samples: Sequence[Sample]) -> None:
         seen[sample.name] = sample.image
 
 
-def file_sha256(path: Path) -> str:
-    """Return the checksum of a file.
-
-    Raises:
-        SodError: It cannot be read.
-    """
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise SodError(f"{path}: cannot be read: {error.strerror}.") from error
-
-
 def _lines(manifest: Path) -> Iterator[Label]:
     text = manifest.read_text(encoding="utf-8")
-    for number, line in enumerate(text.splitlines(), start=1):
+    lines = text.splitlines()
+    for number, line in enumerate(lines, start=1):
         try:
             yield Label(**json.loads(line))
         except (ValueError, TypeError) as error:
-            last = number == len(text.splitlines()) and not text.endswith("\n")
+            last = number == len(lines) and not text.endswith("\n")
             if not last:  # a kill may cut the last line short; its map is made again
                 raise SodError(f"{manifest}: line {number} is damaged: delete the file.") from error
 
 
-def _replace(path: Path, content: bytes, rank: int) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{rank}.tmp")
-    with draft.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
-
-
 def _append(manifest: Path, line: str) -> None:
-    with manifest.open("a+b") as file:
-        if file.tell():
-            file.seek(-1, os.SEEK_END)
-            cut = file.read(1) != b"\n"
-            if cut:
-                file.seek(0)
-                file.truncate(file.read().rfind(b"\n") + 1)
-        file.write(f"{line}\n".encode())
+    """Append a line to a manifest, after removing a line that a kill cut short.
+
+    Raises:
+        SodError: It cannot be written.
+    """
+    try:
+        with manifest.open("a+b") as file:
+            if file.tell():
+                file.seek(-1, os.SEEK_END)
+                if file.read(1) != b"\n":
+                    file.seek(0)
+                    file.truncate(file.read().rfind(b"\n") + 1)
+            file.write(f"{line}\n".encode())
+    except OSError as error:
+        raise SodError(f"{manifest}: cannot be written: {error.strerror}.") from error

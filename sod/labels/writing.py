@@ -1,142 +1,165 @@
-"""What prediction writes for others to use: pseudo-label stores and instances."""
+"""Labelling images: the maps of one or several methods, written into stores by a trainer."""
 
-import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
-import numpy as np
 import pytorch_lightning as pl
-from PIL import Image
-from torch import Tensor
+import torch
+from pytorch_lightning.callbacks import Callback
+from torch import Tensor, nn
 
-from sod.core.distributed import gathered
+from sod.core.distributed import barrier, gather
 from sod.core.errors import SodError
 from sod.data.dataset import Batch
-from sod.engine.method import Prediction
+from sod.data.samples import Sample
+from sod.engine.method import Method
+from sod.engine.trainer import BuildTrainer
 from sod.labels.store import LabelStore
-from sod.nn.connectivity.instances import Instances
+from sod.labels.teachers import describe_source
+from sod.prediction.callback import PredictionCallback
+from sod.prediction.sources import SourceData
 from sod.refine.refinement import Refinement, refine
 
-
-@runtime_checkable
-class OffersInstances(Protocol):
-    """A method that tells the objects of an image apart."""
-
-    def instances(self, images: Tensor) -> list[Instances]:
-        """Return the instances of each of the images ``[B, 3, H, W]``, in their size."""
+Maps = dict[str, Tensor]
 
 
-class PseudoWriter(pl.Callback):
-    """Writes each map into a pseudo-label store.
+@dataclass(frozen=True)
+class Written:
+    """What labelling gave.
 
     Args:
-        store: Where to.
-        refinement: What is done to the maps first.
-
-    Attributes:
-        written: How many maps were made, by all processes.
-        failures: One line for each file that could not be read.
+        stores: The store of each method, as far as images could be read.
+        count: Maps written now, by all processes.
+        failures: One line for each image that could not be read.
+        device: The device that was used.
     """
 
-    def __init__(self, store: LabelStore, refinement: Refinement) -> None:
-        self.store = store
+    stores: dict[str, LabelStore]
+    count: int
+    failures: list[str]
+    device: torch.device
+
+
+class Labeller(pl.LightningModule):
+    """Predicts the maps of several methods for the same images, which are read once.
+
+    Args:
+        methods: By name.
+        missing: The names of the samples that each method has to label.
+    """
+
+    def __init__(self, methods: Mapping[str, Method], missing: Mapping[str, set[str]]) -> None:
+        super().__init__()
+        self._methods = dict(methods)
+        self.members = nn.ModuleDict(methods)  # so that they are moved to the device
+        self.missing = missing
+
+    def predict_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> Maps:
+        """Return the maps ``[B, 1, H, W]`` of the methods that a sample of the batch is missing."""
+        names = {sample.name for sample in batch["samples"]}
+        return {
+            name: method.saliency(batch["images"])
+            for name, method in self._methods.items()
+            if names & self.missing[name]
+        }
+
+
+class LabelWriter(PredictionCallback):
+    """Writes the maps of a labeller into stores.
+
+    Args:
+        stores: By the method's name.
+        refinement: Refinement of the maps.
+    """
+
+    def __init__(self, stores: Mapping[str, LabelStore], refinement: Refinement) -> None:
+        super().__init__()
+        self.stores = stores
         self.refinement: Refinement = refinement
-        self.written = 0
-        self.failures: list[str] = []
+        self.count = 0
 
     def on_predict_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Give each process a manifest of its own."""
-        self.store.rank = trainer.global_rank
+        for store in self.stores.values():
+            store.rank = trainer.global_rank
 
-    def on_predict_batch_end(
-        self,
-        trainer: pl.Trainer,
-        pl_module: pl.LightningModule,
-        outputs: Prediction | Any,  # noqa: ANN401 - Lightning's own signature
-        batch: Batch,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
+    def process(self, batch: Batch, outputs: Any, method: pl.LightningModule) -> None:  # noqa: ANN401
         """Write the maps of one batch."""
-        self.failures += batch["errors"]
-        if not batch["samples"]:
-            return
-        maps = refine(batch["images"], outputs["saliency"], self.refinement)
-        for sample, saliency in zip(batch["samples"], maps, strict=True):
-            self.store.write(sample, saliency[0])
-            self.written += 1
+        for name, saliency in outputs.items():
+            maps = refine(batch["images"], saliency, self.refinement)
+            for sample, map_ in zip(batch["samples"], maps, strict=True):
+                self.stores[name].write(sample, map_[0])
+                self.count += 1
 
     def on_predict_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Join what all processes have written."""
-        self.failures = gathered(self.failures)
-        self.written = sum(gathered([self.written]))
+        super().on_predict_epoch_end(trainer, pl_module)
+        self.count = sum(gather([self.count]))
         if trainer.is_global_zero:
-            self.store.join()
+            for store in self.stores.values():
+                store.join()
 
 
-class InstanceWriter(pl.Callback):
-    """Writes the instances of each image: ``NAME.png`` holds labels, ``NAME.json`` their boxes.
+def write_labels(
+    methods: Mapping[str, Method],
+    samples: Sequence[Sample],
+    folders: Mapping[str, Path],
+    build_trainer: BuildTrainer,
+    *,
+    refinement: Refinement = "none",
+    workers: int | None = None,
+    callbacks: Sequence[Callback] = (),
+    collect_failures: bool = False,
+    **kwargs: Any,  # noqa: ANN401 - Trainer's own arguments
+) -> Written:
+    """Let all processes together write the maps that are missing in the stores.
 
-    Args:
-        out: The folder; the files go to ``instances`` in it.
-    """
-
-    def __init__(self, out: Path) -> None:
-        self.folder = out / "instances"
-
-    def on_predict_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Refuse methods that cannot tell objects apart.
-
-        Raises:
-            SodError: The method is one of them.
-        """
-        if not isinstance(pl_module, OffersInstances):
-            raise SodError(
-                f"--output instances: {type(pl_module).__name__} does not tell objects apart; "
-                "use a ConnNet checkpoint."
-            )
-
-    def on_predict_batch_end(
-        self,
-        trainer: pl.Trainer,
-        pl_module: pl.LightningModule,
-        outputs: Prediction | Any,  # noqa: ANN401 - Lightning's own signature
-        batch: Batch,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        """Write the instances of one batch."""
-        if not batch["samples"] or not isinstance(pl_module, OffersInstances):
-            return
-        found = pl_module.instances(batch["images"])
-        for sample, each in zip(batch["samples"], found, strict=True):
-            write_instances(self.folder / sample.name, each)
-
-
-def write_instances(path: Path, found: Instances) -> None:
-    """Write the instances of one image.
+    An image is read once for all methods that have to label it.
 
     Args:
-        path: Of the files, without a suffix. ``.png``: label ``i`` is the i-th instance, 0 the
-            background, in 8 bits, or in 16 where there are more than 255; ``.json``: a list of
-            ``{"label", "box": [left, top, right, bottom], "area", "score"}`` in pixels, right and
-            bottom excluded.
-        found: What to write.
+        methods: By name.
+        samples: The images; their masks are never opened.
+        folders: The store of each method.
+        build_trainer: Builds the trainer, which decides on devices, processes and precision.
+        refinement: Refinement of the maps.
+        workers: Worker processes that read images, per device; None: chosen by the CPUs.
+        callbacks: Further callbacks of the trainer.
+        collect_failures: Return unreadable images in ``failures`` instead of raising.
+        kwargs: Arguments of the trainer that replace the configured ones.
 
     Raises:
-        SodError: A file cannot be written.
+        SodError: An image cannot be read, or a store cannot be written.
     """
-    depth = np.uint8 if len(found.areas) < 256 else np.uint16
-    rows = [
-        {"label": label, "box": box, "area": area, "score": round(score, 4)}
-        for label, (box, area, score) in enumerate(
-            zip(found.boxes.tolist(), found.areas.tolist(), found.scores.tolist(), strict=True),
-            start=1,
-        )
-    ]
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(found.labels.numpy().astype(depth)).save(f"{path}.png")
-        Path(f"{path}.json").write_text(json.dumps(rows) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise SodError(f"--out {path}: cannot be written: {error.strerror}.") from error
+    stores = {
+        name: LabelStore(folders[name], describe_source(method, refinement))
+        for name, method in methods.items()
+    }
+    missing = {
+        name: {sample.name for sample in store.missing(samples)} for name, store in stores.items()
+    }
+    writer = LabelWriter(stores, refinement)
+    trainer = build_trainer(
+        [writer, *callbacks], logger=False, enable_checkpointing=False, fast_dev_run=False, **kwargs
+    )
+    barrier()  # nobody writes before all have seen what is missing
+    wanted = _shareable(samples, set().union(*missing.values()), trainer.world_size)
+    if wanted:
+        data = SourceData(wanted, workers)
+        trainer.predict(Labeller(methods, missing), datamodule=data, return_predictions=False)
+    if writer.failures and not collect_failures:
+        raise SodError(writer.failures[0])
+    barrier()
+    for store in stores.values():
+        store.reload()
+    return Written(stores, writer.count, writer.failures, trainer.strategy.root_device)
+
+
+def _shareable(samples: Sequence[Sample], missing: set[str], processes: int) -> list[Sample]:
+    """Return the missing samples, and as many others as give each process at least one."""
+    wanted = [sample for sample in samples if sample.name in missing]
+    if not wanted:
+        return []
+    others = [sample for sample in samples if sample.name not in missing]
+    return wanted + others[: max(processes - len(wanted), 0)]

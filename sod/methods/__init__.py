@@ -1,4 +1,4 @@
-"""The methods: every module of this folder is imported, so a new file is all a method needs."""
+"""The methods. Every module of this folder is imported, so a new method is one new file."""
 
 from importlib import import_module
 from pkgutil import iter_modules

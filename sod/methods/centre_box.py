@@ -1,4 +1,4 @@
-"""The centre box: the baseline that any detector has to beat."""
+"""The centre box: a baseline that ignores the image."""
 
 import torch
 from torch import Tensor
@@ -7,7 +7,7 @@ from sod.engine.method import Method
 
 
 class CentreBox(Method):
-    """Calls the box in the middle of every image salient, whatever the image shows.
+    """Predicts the same centred box for every image.
 
     Args:
         share: The box's sides as a share of the image's, in (0, 1].
@@ -19,7 +19,7 @@ class CentreBox(Method):
         self.share = share
 
     def saliency(self, images: Tensor) -> Tensor:
-        """Return the box, 1 inside and 0 outside; a pixel counts by its centre."""
+        """Return the box, 1 inside and 0 outside; a pixel is inside if its centre is."""
         height, width = images.shape[-2:]
         rows, columns = (self._inside(side, images.device) for side in (height, width))
         box = (rows[:, None] & columns[None]).float()

@@ -1,7 +1,7 @@
 """ConnNet: saliency as connectivity of pixels (Kampffmeyer et al., TIP 2019), without labels.
 
-The published network learns from masks. Here it also learns from pseudo-masks of any teacher, which
-it doubts image by image and pixel by pixel.
+The published network is trained on masks. Here it is also trained on the pseudo-masks of any
+teacher, optionally weighted per image and per pixel.
 """
 
 from dataclasses import replace
@@ -12,28 +12,24 @@ from torch import Tensor
 
 from sod.core.errors import SodError
 from sod.data.dataset import Batch
-from sod.engine.frozen import leave_out, put_back
-from sod.engine.method import Method
-from sod.engine.optimisers import CosineOptimiser
-from sod.labels.learner import LabelLearner
-from sod.labels.teachers import LabelsConfig
+from sod.engine.frozen import drop_frozen, restore_frozen
+from sod.engine.method import LossOutput, Method
+from sod.engine.optimisers import OptimiserConfig
+from sod.labels.learner import LabelLearner, LabelsConfig
 from sod.methods.tokencut import TokenCut
 from sod.nn.backbones.build import BackboneConfig
-from sod.nn.backbones.pyramid import CnnPyramid, frozen_part
-from sod.nn.connectivity.cube import full_precision
+from sod.nn.backbones.build_pyramid import frozen_part
+from sod.nn.backbones.pyramid import CnnPyramid
 from sod.nn.connectivity.instances import Instances, instances, resize_instances
 from sod.nn.decoders.heads import ConnectivityHead, HeadConfig
 from sod.nn.decoders.network import NetworkConfig, build_network
 from sod.nn.inference import InferenceConfig, image_logits
-from sod.nn.layers import resize
-from sod.nn.resize import saliency_size
+from sod.nn.precision import full_precision
+from sod.nn.resize import resize, saliency_size
 
-BACKBONE = BackboneConfig(more=["token.4", "token.6", "token.8", "token.10"])
-HEAD = HeadConfig()
-
-
-NETWORK, LABELS, OPTIMISER = NetworkConfig(), LabelsConfig(), CosineOptimiser()
-INFERENCE = InferenceConfig(fit="resize")
+BACKBONE = BackboneConfig(extra_features=["token.4", "token.6", "token.8", "token.10"])
+NETWORK, HEAD, LABELS = NetworkConfig(), HeadConfig(), LabelsConfig()
+OPTIMISER, INFERENCE = OptimiserConfig(), InferenceConfig(fit="resize")
 
 
 class ConnNet(LabelLearner):
@@ -41,12 +37,12 @@ class ConnNet(LabelLearner):
 
     Args:
         backbone: A timm CNN (trained), or the frozen features of a transformer: its ``block`` and
-            ``more`` are the levels of the cascade.
-        network: The network on it.
+            ``extra_features`` are the levels of the cascade.
+        network: The network between backbone and head.
         head: ``connectivity``, or ``binary`` for plain segmentation with the same network.
-        labels: What it learns from.
+        labels: The masks that it is trained on.
         optimiser: Optimiser and schedule.
-        inference: How saliency is asked for; ``propagate`` has no effect here.
+        inference: How saliency is predicted; ``propagate`` has no effect here.
         freeze_norm: Keep the statistics of a CNN's batch norms; false to train from scratch.
         store_backbone: Store a frozen backbone in checkpoints instead of its checksum.
     """
@@ -57,7 +53,7 @@ class ConnNet(LabelLearner):
         network: NetworkConfig = NETWORK,
         head: HeadConfig = HEAD,
         labels: LabelsConfig = LABELS,
-        optimiser: CosineOptimiser = OPTIMISER,
+        optimiser: OptimiserConfig = OPTIMISER,
         inference: InferenceConfig = INFERENCE,
         freeze_norm: bool = True,
         store_backbone: bool = False,
@@ -79,31 +75,33 @@ class ConnNet(LabelLearner):
         """Return the connected groups of each image, in its own size.
 
         Raises:
-            SodError: The head is binary, and so knows of no groups.
+            SodError: The head is binary and predicts no pairs.
         """
         head = self.network.head
         if not isinstance(head, ConnectivityHead):
             raise SodError("instances: a binary head has none; train with head.kind connectivity.")
         scale = self.inference.scales[0]
         height, width = (max(1, round(side * scale)) for side in images.shape[-2:])
-        shown = resize(images, saliency_size(height, width, self.network.pyramid.multiple))
-        cubes = full_precision(self.network(shown)[0]).sigmoid()
+        resized = resize(images, saliency_size(height, width, self.network.pyramid.multiple))
+        cubes = full_precision(self.network(resized)[0]).sigmoid()
         found = [instances(cube, dilations=head.dilations) for cube in cubes]
         size = (images.shape[-2], images.shape[-1])
         return [resize_instances(each, size) for each in found]
 
-    def loss(self, batch: Batch) -> dict[str, Tensor]:
+    def loss(self, batch: Batch) -> LossOutput:
         """Return the loss of the head and its terms."""
         images, targets = batch["images"], self.targets(batch)
         logits = self.network(images)
         with torch.no_grad():
-            shown = self.network.head.saliency(logits[0].detach())
-        self.shown = {"image": images, "target": targets, "prediction": shown}
-        return self.network.losses(logits, (targets > 0.5).float(), *self.trust(batch, targets))
+            prediction = self.network.head.saliency(logits[0].detach())
+        weights = self.weights_of(batch, targets)
+        terms = self.network.losses(logits, (targets > 0.5).float(), *weights)
+        visuals = {"image": images, "target": targets, "prediction": prediction}
+        return LossOutput(terms.pop("loss"), terms, visuals)
 
     def default_teacher(self) -> Method:
         """Return TokenCut on this backbone's first features."""
-        teacher = TokenCut(replace(self.config, more=[]), self.labels.tau)
+        teacher = TokenCut(replace(self.config, extra_features=[]), self.labels.tau)
         _, frozen = frozen_part(self.network.pyramid)
         if self.config.weights is None and frozen is not None:
             own = frozen.state_dict()  # no file has them: they came with a checkpoint
@@ -111,17 +109,18 @@ class ConnNet(LabelLearner):
         return teacher
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Leave a frozen backbone out, unless asked for; its checksum stays."""
+        """Replace a frozen backbone by its checksum, unless it is to be stored."""
         super().on_save_checkpoint(checkpoint)
         path, module = frozen_part(self.network.pyramid)
         if module is not None and not self.store_backbone:
-            leave_out(checkpoint, f"network.pyramid.{path}", module)
+            drop_frozen(checkpoint, f"network.pyramid.{path}", module)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Supply the frozen backbone from where the configuration says, if it is the same one."""
+        """Add the configured frozen backbone, if it is the one of the checkpoint."""
         path, module = frozen_part(self.network.pyramid)
         if module is not None:
-            put_back(checkpoint, f"network.pyramid.{path}", module, str(self.config.weights))
+            prefix = f"network.pyramid.{path}"
+            restore_frozen(checkpoint, prefix, module, str(self.config.weights))
 
     @property
     def _mean(self) -> Tensor:

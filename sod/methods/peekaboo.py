@@ -1,31 +1,29 @@
-"""PEEKABOO: a light head on frozen features learns with a part of each image hidden.
+"""PEEKABOO: a light head on frozen features, trained with a part of each image masked.
 
 Zunair & Ben Hamza, BMVC 2024 (arXiv 2407.17628), on the training of FOUND (Siméoni et al., CVPR
-2023). The published computation and what is better than it are options of one method.
+2023). The published computation and its improvements are options of one method.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from pytorch_lightning.utilities import rank_zero_warn
 from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 
-from sod.core.distributed import mean_over_processes
+from sod.core.distributed import all_reduce_mean
 from sod.core.errors import SodError
 from sod.data.dataset import Batch
-from sod.data.masking import HiddenConfig, Hider, hide
-from sod.engine.frozen import leave_out, put_back
-from sod.engine.method import Method
-from sod.engine.monitors import (
-    CollapseGuard,
-    GuardConfig,
-    foreground_shares,
-)
-from sod.engine.optimisers import FallingOptimiser
-from sod.labels.initial_targets import StartConfig, tokencut_masks, trust_in
+from sod.data.masking import Masker, MaskingConfig, mask_images
+from sod.engine.frozen import drop_frozen, restore_frozen
+from sod.engine.guard import CollapseGuard, GuardConfig
+from sod.engine.method import LossOutput, Method
+from sod.engine.monitors import foreground_shares
+from sod.engine.optimisers import OptimiserConfig
+from sod.labels.initial_targets import InitialTargetsConfig, tokencut_masks
+from sod.labels.score import image_weights
 from sod.nn.backbones.build import BackboneConfig, build_backbone
-from sod.nn.backbones.found import FoundSeed
+from sod.nn.backbones.found import FoundBackground
 from sod.nn.decoders.patch_head import PatchHead
 from sod.nn.inference import InferenceConfig, image_logits
 from sod.nn.losses.peekaboo import TermsConfig, consistency_loss, sharpen_loss, total_loss
@@ -35,10 +33,31 @@ from sod.refine import BilateralGrid, refine_targets
 from sod.refine.targets import Downsample
 
 BACKBONE = BackboneConfig(name="vit_small_patch8_224.dino")
-TERMS, START, HIDDEN, GUARD = TermsConfig(), StartConfig(), HiddenConfig(), GuardConfig()
+TERMS, INITIAL, MASKING = TermsConfig(), InitialTargetsConfig(), MaskingConfig()
+GUARD, INFERENCE = GuardConfig(), InferenceConfig()
+OPTIMISER = OptimiserConfig(lr=5e-2, schedule="step")
+
+Terms = dict[str, Tensor]
 
 
-OPTIMISER, INFERENCE = FallingOptimiser(), InferenceConfig()
+class Views(NamedTuple):
+    """A training batch as the loss needs it.
+
+    Args:
+        images: ``[B, 3, H, W]``, sides multiples of the patch size.
+        masked_images: The same with a part of each masked; ``images`` itself without masking.
+        features: Of the images, ``[B, C, h, w]``.
+        logits: Of the images, ``[B, 1, h, w]``.
+        masked_logits: Of the masked images, ``[B, 1, h, w]``.
+        grid: The bilateral grids of the images.
+    """
+
+    images: Tensor
+    masked_images: Tensor
+    features: Tensor
+    logits: Tensor
+    masked_logits: Tensor
+    grid: BilateralGrid
 
 
 class Peekaboo(Method):
@@ -48,15 +67,15 @@ class Peekaboo(Method):
         backbone: The frozen feature extractor.
         standardise: Standardise each channel of the features; published: no.
         zero_init: Start from zero weights instead of random ones; published: no.
-        terms: The loss.
-        start: The first targets; published: none.
-        hidden: The part that is hidden.
-        downsample: How a refined mask becomes a target on the patches: ``any`` pixel makes a patch
-            foreground (published; grows objects by up to a patch), more than ``half`` of it, or
-            the share of its ``area``.
+        terms: The terms of the loss.
+        initial_targets: The first targets; published: none.
+        masking: Which part of the images is masked.
+        downsample: How a refined mask becomes a target per patch: foreground if ``any`` pixel is
+            (published; grows objects by up to a patch), if more than ``half`` of it is, or the
+            covered ``area``.
         guard: What is done about a collapse.
         optimiser: Optimiser and schedule.
-        inference: How saliency is asked for.
+        inference: How saliency is predicted.
         store_backbone: Store the frozen backbone in checkpoints instead of its checksum.
     """
 
@@ -66,11 +85,11 @@ class Peekaboo(Method):
         standardise: bool = False,
         zero_init: bool = False,
         terms: TermsConfig = TERMS,
-        start: StartConfig = START,
-        hidden: HiddenConfig = HIDDEN,
+        initial_targets: InitialTargetsConfig = INITIAL,
+        masking: MaskingConfig = MASKING,
         downsample: Downsample = "any",
         guard: GuardConfig = GUARD,
-        optimiser: FallingOptimiser = OPTIMISER,
+        optimiser: OptimiserConfig = OPTIMISER,
         inference: InferenceConfig = INFERENCE,
         store_backbone: bool = False,
     ) -> None:
@@ -80,17 +99,15 @@ class Peekaboo(Method):
         self.backbone = build_backbone(backbone)
         self.head = PatchHead(self.backbone.channels, standardise, zero_init)
         self.guard = CollapseGuard(guard)
-        self.terms, self.start, self.inference = terms, start, inference
+        self.terms, self.initial_targets, self.inference = terms, initial_targets, inference
         self.optimiser, self.downsample = optimiser, downsample
         self.store_backbone = store_backbone
-        self.hider = Hider(hidden)
+        self.masker = Masker(masking)
         self.started: Tensor
         self.register_buffer("started", torch.zeros((), dtype=torch.int64))
-        self._rewind()
+        self._reset_start()
         # In a list, so that a second backbone is neither trained nor stored.
-        self._found: list[FoundSeed] = []
-        self._finding: str | None = None
-        self.shown: dict[str, Tensor] = {}
+        self._found: list[FoundBackground] = []
 
     def patch_logits(self, images: Tensor) -> Tensor:
         """Return logits ``[B, 1, h, w]`` of images whose sides are multiples of the patch."""
@@ -98,95 +115,92 @@ class Peekaboo(Method):
         return logits
 
     def saliency(self, images: Tensor) -> Tensor:
-        """Return the sigmoid of the logits, brought to the images' size."""
+        """Return the sigmoid of the logits, resized to the images."""
         patch, mean = self.backbone.patch_size, self.backbone.mean
-        return image_logits(self._propagated, images, self.inference, patch, mean).sigmoid()
+        return image_logits(self._propagated_logits, images, self.inference, patch, mean).sigmoid()
 
-    def loss(self, batch: Batch) -> dict[str, Tensor]:
+    def loss(self, batch: Batch) -> LossOutput:
         """Return the weighted sum of the terms, and each of them."""
-        images = self._whole_patches(batch["images"])
-        features = self._features(images)
-        self.head.observe(features)
-        logits = self.head(features)
-        hidden_images = self._hide(images, batch)
-        hidden_logits = logits if hidden_images is images else self.patch_logits(hidden_images)
-        grid = BilateralGrid(images.float())
-        if self.starting and self.start.role == "targets":
-            terms, targets = self._start_terms(images, features, logits, hidden_logits, grid)
+        views = self._views(batch)
+        if self.uses_initial_targets and self.initial_targets.role == "targets":
+            terms, targets = self._initial_terms(views)
         else:
-            terms, targets = self._own_terms(logits, hidden_logits, grid)
-            if self.starting:
-                first = self._refined(grid, self._first_masks(images, features))
-                terms["start"] = binary_loss(logits, first)
-        if not self._hides:
-            terms = {name: terms[name] for name in terms.keys() - {"hidden", "consistency"}}
-        self.shown = {
-            "image": images,
-            "hidden": hidden_images,
-            "prediction": logits.detach().float().sigmoid(),
+            terms, targets = self._own_terms(views)
+            if self.uses_initial_targets:
+                initial = self._refined(views.grid, self._initial_masks(views))
+                terms["initial"] = binary_loss(views.logits, initial)
+        visuals = {
+            "image": views.images,
+            "masked": views.masked_images,
+            "prediction": views.logits.detach().float().sigmoid(),
             "target": targets,
         }
-        return {"loss": total_loss(terms, self.terms, self.start.weight), **terms}
+        loss = total_loss(terms, self.terms, self.initial_targets.weight)
+        return LossOutput(loss, terms, visuals)
 
     @property
-    def starting(self) -> bool:
-        """Whether the label-free start has not ended yet."""
-        if self.start.kind == "none" or self.started < 0:
+    def uses_initial_targets(self) -> bool:
+        """Whether the current step uses the initial targets."""
+        if self.initial_targets.kind == "none" or self.started < 0:
             return False
-        steps = self.start.steps
+        steps = self.initial_targets.steps
         return steps is None or self.global_step - int(self.started) < steps
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Take the loss and log the monitors beside its terms."""
-        loss = super().training_step(batch, batch_idx)
-        shares = foreground_shares(self.shown["prediction"])
-        means = mean_over_processes(torch.stack([share.mean() for share in shares.values()]))
+    def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
+        """Compute the loss, and log the foreground shares of the predictions.
+
+        Returns:
+            Beside the outputs of the base class ``collapse``, the diagnosis of a collapse or None.
+        """
+        outputs = super().training_step(batch, batch_idx)
+        shares = foreground_shares(outputs["visuals"]["prediction"])
+        means = all_reduce_mean(torch.stack([share.mean() for share in shares.values()]))
         for name, share in zip(shares, means, strict=True):
             self.log(f"monitor/{name}", share)
-        watched = dict(zip(shares, means.tolist(), strict=True))
-        self._finding = self.guard.update(watched["foreground"], watched["border"])
-        return loss
+        monitored = dict(zip(shares, means.tolist(), strict=True))
+        collapse = self.guard.update(monitored["foreground"], monitored["border"])
+        return {**outputs, "collapse": collapse}
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:  # noqa: ANN401
-        """Act upon a collapse, after the step, when the weights may be changed."""
-        if self._finding is None:
+        """React to a collapse after the optimiser step, when the weights may be changed."""
+        if outputs["collapse"] is None:
             return
         restart = self.guard.config.action == "restart"
-        what = "starting over with a fresh head" if restart else "going on, as guard.action says"
-        rank_zero_warn(f"step {self.global_step}: collapsed: {self._finding}; {what}")
+        action = "restarting with a fresh head" if restart else "continuing, as guard.action says"
+        rank_zero_warn(f"step {self.global_step}: collapsed: {outputs['collapse']}; {action}")
         if restart:
             self.head.reset(seed=self.global_step)
             self.started.fill_(self.global_step)
             self.trainer.optimizers[0].state.clear()
 
     def on_fit_start(self) -> None:
-        """Begin with the start, unless the run is resumed."""
+        """Begin with the initial targets, unless the run is resumed."""
         if self.global_step == 0:
-            self._rewind()
-
-    def _rewind(self) -> None:
-        """Set the step that the start began at: the first one, or none before a collapse."""
-        self.started.fill_(-1 if self.start.when == "collapse" else 0)
+            self._reset_start()
 
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
-        """Log what can be said of a checkpoint without any mask; ``val/score`` chooses it."""
-        self.log_label_free(batch["images"])
+        """Log the label-free measures; ``val/score`` selects the checkpoint."""
+        self.log_label_free_measures(batch["images"])
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """Train the head with AdamW; the rate falls per optimiser step, not per epoch."""
+        """Train the head; the learning rate falls per optimiser step, not per epoch."""
         return self.optimiser.build(self.head.parameters(), self.trainer.estimated_stepping_batches)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Leave the frozen backbone out, unless asked for; its checksum stays."""
+        """Replace the frozen backbone by its checksum, unless it is to be stored."""
         super().on_save_checkpoint(checkpoint)
         if not self.store_backbone:
-            leave_out(checkpoint, "backbone", self.backbone)
+            drop_frozen(checkpoint, "backbone", self.backbone)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Supply the frozen backbone from where the configuration says, if it is the same one."""
-        put_back(checkpoint, "backbone", self.backbone, str(self.config.weights))
+        """Add the configured frozen backbone, if it is the one of the checkpoint."""
+        restore_frozen(checkpoint, "backbone", self.backbone, str(self.config.weights))
 
-    def _propagated(self, images: Tensor) -> Tensor:
+    def _reset_start(self) -> None:
+        """Set the step at which the initial targets begin: the first, or -1 before a collapse."""
+        self.started.fill_(-1 if self.initial_targets.when == "collapse" else 0)
+
+    def _propagated_logits(self, images: Tensor) -> Tensor:
         features = self._features(images)
         logits: Tensor = self.head(features)
         if not self.inference.propagate:
@@ -194,7 +208,7 @@ class Peekaboo(Method):
         return propagate(logits, self._first_features(features), self.inference.propagate)
 
     def _first_features(self, features: Tensor) -> Tensor:
-        """Return those of the backbone's own facet and block, without the further ones."""
+        """Return those of the backbone's own facet and block, without the extra features."""
         return features[:, : self.backbone.widths[0]].float()
 
     def _features(self, images: Tensor) -> Tensor:
@@ -203,72 +217,71 @@ class Peekaboo(Method):
         return features
 
     @property
-    def _hides(self) -> bool:
-        return bool(self.terms.hidden or self.terms.consistency)
+    def _masks_images(self) -> bool:
+        return bool(self.terms.masked or self.terms.consistency)
 
-    def _whole_patches(self, images: Tensor) -> Tensor:
+    def _views(self, batch: Batch) -> Views:
         patch = self.backbone.patch_size
-        height, width = (side // patch * patch for side in images.shape[-2:])
-        return images[..., :height, :width]
+        height, width = (side // patch * patch for side in batch["images"].shape[-2:])
+        images = batch["images"][..., :height, :width]
+        features = self._features(images)
+        self.head.observe(features)
+        logits = masked_logits = self.head(features)
+        masked_images = images
+        if self._masks_images:
+            names = [sample.name for sample in batch["samples"]]
+            masks = self.masker.draw(names, self.current_epoch, (height, width)).to(images.device)
+            masked_images = mask_images(images, masks, self.backbone.mean)
+            masked_logits = self.patch_logits(masked_images)
+        grid = BilateralGrid(images.float())
+        return Views(images, masked_images, features, logits, masked_logits, grid)
 
-    def _hide(self, images: Tensor, batch: Batch) -> Tensor:
-        if not self._hides:
-            return images
-        names = [sample.name for sample in batch["samples"]]
-        size = (images.shape[2], images.shape[3])
-        hidden = self.hider.draw(names, self.current_epoch, size).to(images.device)
-        return hide(images, hidden, self.backbone.mean)
+    def _initial_masks(self, views: Views) -> Tensor:
+        config = self.initial_targets
+        with torch.autocast(views.images.device.type, enabled=False):
+            if config.kind == "found":
+                return self._found_background().masks(views.images.float(), config.tau)
+            return tokencut_masks(self._first_features(views.features), config.tau)
 
-    def _first_masks(self, images: Tensor, features: Tensor) -> Tensor:
-        with torch.autocast(images.device.type, enabled=False):
-            if self.start.kind == "found":
-                return self._found_seed().masks(images.float(), self.start.tau)
-            return tokencut_masks(self._first_features(features), self.start.tau)
-
-    def _found_seed(self) -> FoundSeed:
-        """Build it when it is needed: prediction never does."""
+    def _found_background(self) -> FoundBackground:
+        """Build it when it is needed: prediction never uses it."""
         if self.config.weights is None and self.store_backbone:
             raise SodError(
-                "start.kind: 'found' needs more of the backbone than an exported model has: give "
-                "--model.backbone.weights FILE, or --model.start.kind tokencut (or none)."
+                "initial_targets.kind: 'found' needs more of the backbone than an exported model "
+                "has: give --model.backbone.weights FILE, or --model.initial_targets.kind tokencut "
+                "(or none)."
             )
-        self._found = self._found or [FoundSeed(self.config)]
+        self._found = self._found or [FoundBackground(self.config)]
         return self._found[0]
 
-    def _start_terms(
-        self,
-        images: Tensor,
-        features: Tensor,
-        logits: Tensor,
-        hidden_logits: Tensor,
-        grid: BilateralGrid,
-    ) -> tuple[dict[str, Tensor], Tensor]:
-        masks = self._first_masks(images, features)
-        targets, _, soft = refine_targets(grid, masks, self.downsample)
-        trust = trust_in(soft) if self.start.trust else None
-        terms = {
-            "segmenter": binary_loss(logits, targets, None, trust),
-            "hidden": binary_loss(hidden_logits, targets, None, trust),
-            "consistency": consistency_loss(
-                logits, hidden_logits, targets, targets, self.terms.consistency_kind
-            ),
-        }
+    def _initial_terms(self, views: Views) -> tuple[Terms, Tensor]:
+        """Return the terms with the initial targets, and these."""
+        targets, _, soft = refine_targets(views.grid, self._initial_masks(views), self.downsample)
+        weights = image_weights(soft) if self.initial_targets.weight_images else None
+        terms = {"segmenter": binary_loss(views.logits, targets, None, weights)}
+        if self._masks_images:
+            kind = self.terms.consistency_kind
+            terms["masked"] = binary_loss(views.masked_logits, targets, None, weights)
+            terms["consistency"] = consistency_loss(
+                views.logits, views.masked_logits, targets, targets, kind
+            )
         return terms, targets
 
-    def _own_terms(
-        self, logits: Tensor, hidden_logits: Tensor, grid: BilateralGrid
-    ) -> tuple[dict[str, Tensor], Tensor]:
-        binary = torch.cat([logits, hidden_logits], 1).detach() > 0
-        own = self.terms.hidden_target == "own" and self._hides
-        refined = self._refined(grid, binary if own else binary[:, :1])
-        targets, hidden_targets = refined[:, :1], refined[:, -1:]
-        kind = self.terms.consistency_kind
-        terms = {
-            "segmenter": binary_loss(logits, targets),
-            "hidden": binary_loss(hidden_logits, hidden_targets),
-            "consistency": consistency_loss(logits, hidden_logits, targets, hidden_targets, kind),
-        }
-        if not self.starting:
+    def _own_terms(self, views: Views) -> tuple[Terms, Tensor]:
+        """Return the terms with the head's own refined predictions as targets, and these."""
+        logits, masked_logits = views.logits, views.masked_logits
+        binary = torch.cat([logits, masked_logits], 1).detach() > 0
+        own = self.terms.masked_target == "own" and self._masks_images
+        refined = self._refined(views.grid, binary if own else binary[:, :1])
+        targets, masked_targets = refined[:, :1], refined[:, -1:]
+        terms = {"segmenter": binary_loss(logits, targets)}
+        if self._masks_images:
+            kind = self.terms.consistency_kind
+            terms["masked"] = binary_loss(masked_logits, masked_targets)
+            terms["consistency"] = consistency_loss(
+                logits, masked_logits, targets, masked_targets, kind
+            )
+        if not self.uses_initial_targets:
             terms["sharpen"] = sharpen_loss(logits)
         return terms, targets
 

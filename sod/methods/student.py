@@ -1,4 +1,4 @@
-"""Students that learn from scratch, as Croitoru et al. (ICCV 2017, IJCV 2019) describe them."""
+"""Students trained from scratch (Croitoru et al., ICCV 2017 and IJCV 2019)."""
 
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -8,17 +8,17 @@ from torch import Tensor, nn
 
 from sod.core.errors import SodError, suggest
 from sod.data.dataset import Batch
-from sod.engine.optimisers import CosineOptimiser
-from sod.labels.learner import LabelLearner
-from sod.labels.teachers import LabelsConfig
-from sod.nn.connectivity.cube import full_precision
+from sod.engine.method import LossOutput
+from sod.engine.optimisers import OptimiserConfig
+from sod.labels.learner import LabelLearner, LabelsConfig
 from sod.nn.decoders.lowres import LowResNet
 from sod.nn.decoders.unet import UNet
-from sod.nn.layers import resize
 from sod.nn.losses.saliency import binary_loss, iou_loss, weighted_mean
+from sod.nn.precision import full_precision
+from sod.nn.resize import resize
 
 Kind = Literal["lowres", "unet", "dilated", "dense"]
-Loss = Literal["squares", "entropy"]
+LossKind = Literal["mse", "bce"]
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,11 @@ class StudentNetwork:
     """The network of a student.
 
     Args:
-        kind: ``lowres`` (colours, gradients and hue to a mask of 32 pixels), ``unet``, ``dilated``
-            (a U-Net whose centre is dilated) or ``dense`` (a U-Net of dense blocks).
+        kind: ``lowres`` (colours, gradients and hue to a mask of 32×32), ``unet``, ``dilated`` (a
+            U-Net with a dilated centre) or ``dense`` (a U-Net of dense blocks).
         width: Channels of the first level, a multiple of four; published: 256 for ``lowres``, 32
-            for the others. Narrow ones are for small machines.
-        size: Side in pixels of the square that an image is brought to; ``lowres`` always reads 128.
+            for the others.
+        size: Side in pixels of the square that images are resized to; ``lowres`` always uses 128.
     """
 
     kind: Kind = "unet"
@@ -38,7 +38,7 @@ class StudentNetwork:
     size: int = 256
 
     def __post_init__(self) -> None:
-        """Refuse values that mean nothing, naming the field."""
+        """Reject invalid values."""
         known = get_args(Kind)
         if self.kind not in known:
             raise SodError(f"network.kind: unknown '{self.kind}'.{suggest(self.kind, known)}")
@@ -48,7 +48,7 @@ class StudentNetwork:
             raise SodError(f"network.size: {self.size} is not at least 32")
 
 
-NETWORK, LABELS, OPTIMISER = StudentNetwork(), LabelsConfig(), CosineOptimiser()
+NETWORK, LABELS, OPTIMISER = StudentNetwork(), LabelsConfig(), OptimiserConfig()
 
 
 class Student(LabelLearner):
@@ -56,23 +56,23 @@ class Student(LabelLearner):
 
     Args:
         network: The network.
-        loss_kind: ``squares`` of the differences of soft masks (published) or their cross
-            ``entropy``.
-        iou: Weight of the soft intersection over union beside it. Without it, few images, or labels
-            that err, leave whole maps below one half.
+        loss_kind: ``mse``, the mean squared error of soft masks (published), or ``bce``, their
+            binary cross-entropy.
+        iou: Weight of the soft IoU loss that is added. Without it, few images or wrong labels leave
+            whole maps below one half.
         flip: Average the logits with those of the mirror image.
-        labels: What it learns from; a store or a teacher has to be named.
-        optimiser: Optimiser and schedule; published is Adam at a rate of 0.001.
+        labels: The masks that it is trained on; a store or a teacher has to be named.
+        optimiser: Optimiser and schedule; published is Adam with a learning rate of 0.001.
     """
 
     def __init__(
         self,
         network: StudentNetwork = NETWORK,
-        loss_kind: Loss = "squares",
+        loss_kind: LossKind = "mse",
         iou: float = 0.0,
         flip: bool = False,
         labels: LabelsConfig = LABELS,
-        optimiser: CosineOptimiser = OPTIMISER,
+        optimiser: OptimiserConfig = OPTIMISER,
     ) -> None:
         super().__init__(labels, optimiser)
         self.save_hyperparameters()
@@ -80,32 +80,32 @@ class Student(LabelLearner):
         self.network = build_network(network)
 
     def saliency(self, images: Tensor) -> Tensor:
-        """Return the sigmoid of the logits, brought to the images' size."""
+        """Return the sigmoid of the logits, resized to the images."""
         size = (images.shape[-2], images.shape[-1])
         logits = self._logits(images)
         if self.flip:
             logits = (logits + self._logits(images.flip(-1)).flip(-1)) / 2
         return resize(full_precision(logits), size).sigmoid()
 
-    def loss(self, batch: Batch) -> dict[str, Tensor]:
+    def loss(self, batch: Batch) -> LossOutput:
         """Return the loss on soft masks, at the size of the network's output."""
         targets = self.targets(batch)
         logits = self._logits(batch["images"])
         size = (logits.shape[-2], logits.shape[-1])
-        pixels, images = self.trust(batch, targets)
+        pixels, images = self.weights_of(batch, targets)
         soft = F.interpolate(targets, size, mode="area")
-        trusted = None if pixels is None else F.interpolate(pixels, size, mode="area")
+        weights = None if pixels is None else F.interpolate(pixels, size, mode="area")
         saliency = full_precision(logits).sigmoid()
-        if self.loss_kind == "entropy":
-            loss = binary_loss(logits, soft, trusted, images)
+        if self.loss_kind == "bce":
+            loss = binary_loss(logits, soft, weights, images)
         else:
-            loss = weighted_mean((saliency - soft).square(), trusted, images)
-        self.shown = {"image": batch["images"], "target": soft, "prediction": saliency.detach()}
+            loss = weighted_mean((saliency - soft).square(), weights, images)
         terms: dict[str, Tensor] = {self.loss_kind: loss}
         if self.iou:
-            terms["iou"] = iou_loss(saliency, soft, trusted, images)
+            terms["iou"] = iou_loss(saliency, soft, weights, images)
             loss = loss + self.iou * terms["iou"]
-        return {"loss": loss, **terms}
+        visuals = {"image": batch["images"], "target": soft, "prediction": saliency.detach()}
+        return LossOutput(loss, terms, visuals)
 
     def _logits(self, images: Tensor) -> Tensor:
         square = (self.size, self.size)

@@ -15,21 +15,21 @@ BACKBONE = BackboneConfig()
 
 
 class TokenCut(Method):
-    """Training-free: tokens are linked where they are alike, and the graph is cut in two.
+    """Training-free: the normalized cut of the graph of similar tokens.
 
     The object is the connected component, in the foreground side of the cut, of the token with the
     largest absolute value in the second eigenvector (arXiv 2202.11539, sections 3.2 and 3.3).
 
     Args:
         backbone: The frozen feature extractor.
-        tau: Tokens are linked where the cosine of their features is above it.
-        eps: Weight of the links below tau; keeps the graph connected, so it must be above 0.
-        graph: ``binary`` links (1 or eps), or ``weighted`` by the cosine above tau.
+        tau: Tokens are connected if the cosine of their features is above it.
+        eps: Weight of the edges below tau; it keeps the graph connected and must be above 0.
+        graph: ``binary`` edges (1 or eps), or ``weighted`` by the cosine above tau.
         resize: ``saliency``: the image is resized to the nearest multiple of the patch, as the
             paper does for saliency; ``discovery``: it is padded, as for object discovery.
         scale: Factor on the image's size before the features; 1 is the published size.
-        max_tokens: Larger images are resized to this many tokens at most, which bounds memory
-            (about 13 bytes times its square). Benchmark images stay below it.
+        max_tokens: Larger images are resized to at most this number of tokens, which bounds memory
+            (about 13 bytes times its square). Benchmark images have fewer.
     """
 
     def __init__(
@@ -68,8 +68,8 @@ class TokenCut(Method):
         full = F.interpolate(patches, prepared.shape[-2:], mode="nearest")
         return full[..., : size[0], : size[1]]
 
-    def traceable(self) -> bool:
-        """Say that it is no graph: eigenvectors are iterated and components are searched for."""
+    def is_traceable(self) -> bool:
+        """Return False: eigenvectors are computed iteratively, and components by a search."""
         return False
 
     def _prepare(self, images: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""E-measure: alignment of a binarised map with its mask."""
+"""E-measure: enhanced alignment of a binary map with its mask."""
 
 import torch
 from torch import Tensor
@@ -11,17 +11,17 @@ _EPS = 2.0**-52
 def e_measure(counts: Counts, floor: float = 1.0) -> Tensor:
     """Return the enhanced-alignment measure at every threshold.
 
-    The measure depends on a pixel only through its two bits (predicted, foreground), so four
-    counts and four terms give it exactly, without a map per threshold.
+    The term of a pixel depends only on whether it is predicted and whether it is foreground. The
+    measure is therefore computed exactly from four counts, without a binary map per threshold.
 
     Args:
-        counts: of the binarised map or maps.
-        floor: smallest denominator: the sum over pixels is divided by max(HW - 1, ``floor``).
+        counts: Counts of one binary map or more.
+        floor: Smallest denominator: the sum over pixels is divided by max(HW - 1, ``floor``).
 
     Returns:
-        float64, like ``counts.hits``. An empty mask gives the share of unpredicted pixels, a full
-        one that of predicted pixels (both over HW - 1, so up to HW / (HW - 1)). A 1 x 1 image
-        gives 0 or 1 / ``floor``.
+        Float64, of the shape of ``counts.hits``. For an empty mask it is the share of unpredicted
+        pixels, for a full one that of predicted pixels (both relative to HW - 1, so up to
+        HW / (HW - 1)). For a 1 x 1 image it is 0 or 1 / ``floor``.
 
     Source: Fan et al., IJCAI 2018, equations 2-5.
     """
@@ -41,5 +41,6 @@ def e_measure(counts: Counts, floor: float = 1.0) -> Tensor:
 
 
 def _enhanced(map_bias: Tensor, mask_bias: Tensor) -> Tensor:
+    """Return the enhanced alignment term of pixels with these deviations from the means."""
     alignment = 2 * map_bias * mask_bias / (map_bias**2 + mask_bias**2 + _EPS)
     return (alignment + 1) ** 2 / 4

@@ -1,4 +1,4 @@
-"""Boxes of objects: from masks, and compared with each other."""
+"""Bounding boxes of masks, and their overlap."""
 
 import numpy as np
 import torch
@@ -7,11 +7,11 @@ from torch import Tensor
 
 
 def mask_box(mask: Tensor) -> Tensor | None:
-    """Return the tight box of a bool mask ``[H, W]``, or ``None`` if it is empty.
+    """Return the tight box of a bool mask ``[H, W]``, or None if it is empty.
 
     Returns:
-        float64 ``[4]``: x0, y0, x1, y1 in pixels; x1 and y1 lie beyond the last pixel, so a single
-        pixel has a box of area 1.
+        Float64 ``[4]``: x0, y0, x1, y1 in pixels. x1 and y1 are exclusive: the box of a single
+        pixel has area 1.
     """
     rows, columns = mask.any(1).nonzero(), mask.any(0).nonzero()
     if not len(rows):
@@ -21,14 +21,14 @@ def mask_box(mask: Tensor) -> Tensor | None:
 
 
 def component_boxes(mask: Tensor) -> Tensor:
-    """Return the boxes ``[N, 4]`` of a bool mask's 4-connected components, in raster order."""
-    found = ndimage.find_objects(ndimage.label(mask.cpu().numpy())[0])
-    corners = [(at[1].start, at[0].start, at[1].stop, at[0].stop) for at in found]
+    """Return the boxes, float64 ``[N, 4]``, of a mask's 4-connected components in raster order."""
+    slices = ndimage.find_objects(ndimage.label(mask.cpu().numpy())[0])
+    corners = [(x.start, y.start, x.stop, y.stop) for y, x in slices]
     return torch.from_numpy(np.array(corners, dtype=np.float64).reshape(-1, 4))
 
 
 def box_iou(box: Tensor, boxes: Tensor) -> Tensor:
-    """Return the IoU of one box ``[4]`` with each of ``boxes`` ``[N, 4]``; 0 for empty boxes."""
+    """Return the IoU ``[N]`` of one box ``[4]`` with boxes ``[N, 4]``; 0 where both are empty."""
     low = torch.maximum(box[:2], boxes[:, :2])
     high = torch.minimum(box[2:], boxes[:, 2:])
     shared = (high - low).clamp(min=0).prod(1)

@@ -1,4 +1,4 @@
-"""The measures of a data set, summed over processes: constant memory however many images."""
+"""Metric that accumulates all measures over a data set in constant memory."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -13,15 +13,15 @@ from sod.metrics.protocols import Protocol, get_protocol
 
 
 class SaliencyMetrics(Metric):
-    """Every measure of a data set under one protocol.
+    """All measures of a data set under one protocol.
 
-    The state is a float64 sum per measure and per point of the curves, and a count of images: the
-    result does not depend on batch size, order or number of processes.
+    The state is a float64 sum per measure and per point of the curves, and the number of images.
+    It is summed over processes. The result does not depend on batch size, order or world size.
 
     Args:
-        protocol: name of the protocol, or the protocol itself.
-        refined: whether the maps went through a refinement.
-        extended: also give Dice and the balanced error rate (``dice``, ``ber``).
+        protocol: Name of the protocol, or the protocol itself.
+        refined: Whether the maps are refined.
+        extended: Also return Dice and the balanced error rate (``dice``, ``ber``).
     """
 
     full_state_update = False
@@ -44,19 +44,19 @@ class SaliencyMetrics(Metric):
         self.add_state("curve_sums", curves, dist_reduce_fx="sum")
         self.add_state("images", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
 
-    # torchmetrics declares None; an image's row must come from the same single measurement.
+    # torchmetrics declares None as the result; returning the row avoids a second measurement.
     def update(self, saliency: Tensor, mask: Tensor) -> dict[str, float]:  # type: ignore[override]
-        """Add one image and return its own row.
+        """Add one image and return its measures.
 
         Args:
-            saliency: float ``[H, W]`` in [0, 1].
-            mask: uint8 (0..255) ``[H, W]``.
+            saliency: Float ``[H, W]`` in [0, 1].
+            mask: Uint8 (0..255) or bool ``[H, W]``.
 
         Returns:
-            The measures of this image alone.
+            The measures of this image alone, by name.
 
         Raises:
-            ValueError: if the shapes differ or the map holds values that are not finite.
+            ValueError: The shapes differ, or the map holds values that are not finite.
         """
         measured = measure(
             saliency.to(self.device), mask.to(self.device), self.protocol, refined=self.refined
@@ -68,31 +68,31 @@ class SaliencyMetrics(Metric):
         return self.row
 
     def forward(self, saliency: Tensor, mask: Tensor) -> dict[str, float]:
-        """Same as ``update``."""
+        """Add one image and return its measures, as :meth:`update`."""
         return self.update(saliency, mask)
 
     def compute(self) -> dict[str, float]:
-        """Return the data set's measures.
+        """Return the measures of the data set, by name.
 
         Raises:
-            SodError: if no image was added on any process.
+            SodError: No image was added on any process.
         """
-        images = self._counted()
+        images = self._image_count()
         return self._named(summarise(self.sums / images, self.curve_sums / images, self.protocol))
 
     def curves(self) -> dict[str, Tensor]:
-        """Return the mean ``precision``, ``recall``, ``f`` and ``e``, each float64 ``[T]``.
+        """Return the mean curves ``precision``, ``recall``, ``f`` and ``e``, each float64 ``[T]``.
 
-        Thresholds ascend: point k belongs to k / 255. All processes must call this together.
+        Point k belongs to the threshold k / 255. All processes must call this together.
 
         Raises:
-            SodError: if no image was added on any process.
+            SodError: No image was added on any process.
         """
         with self.sync_context(dist_sync_fn=self.dist_sync_fn):
-            means = (self.curve_sums / self._counted()).cpu()
+            means = (self.curve_sums / self._image_count()).cpu()
         return dict(zip(CURVES, means, strict=True))
 
-    def _counted(self) -> Tensor:
+    def _image_count(self) -> Tensor:
         if self.images == 0:
             raise SodError("no image was measured: the data set has no mask to compare with")
         return self.images
@@ -101,12 +101,12 @@ class SaliencyMetrics(Metric):
         return dict(zip(self.measures, values.tolist(), strict=False))
 
     def _wrap_update(self, update: Callable[..., None]) -> Callable[..., dict[str, float]]:
-        """Let the row through: torchmetrics' own wrapper drops what ``update`` returns."""
-        counted = super()._wrap_update(update)
+        """Wrap ``update`` and return its row, which torchmetrics' own wrapper discards."""
+        wrapped = super()._wrap_update(update)
 
         @wraps(update)
-        def returning(saliency: Tensor, mask: Tensor) -> dict[str, float]:
-            counted(saliency, mask)
+        def update_and_return(saliency: Tensor, mask: Tensor) -> dict[str, float]:
+            wrapped(saliency, mask)
             return self.row
 
-        return returning
+        return update_and_return

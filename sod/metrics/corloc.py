@@ -1,4 +1,4 @@
-"""CorLoc: the share of images whose one predicted box finds an object."""
+"""CorLoc: the share of images whose predicted box localises an object."""
 
 import torch
 from torch import Tensor
@@ -6,17 +6,17 @@ from torchmetrics import Metric
 
 from sod.core.errors import SodError
 from sod.metrics.boxes import box_iou, mask_box
-from sod.metrics.prepare import largest_component
+from sod.refine.masks import largest_component
 
 _OVERLAP = 0.5
 
 
 def is_found(box: Tensor | None, boxes: Tensor) -> bool:
-    """Whether a predicted box overlaps any annotated box with an IoU of at least 0.5.
+    """Return whether a predicted box overlaps an annotated box with an IoU of at least 0.5.
 
     Args:
-        box: ``[4]`` x0, y0, x1, y1, or ``None`` where nothing was predicted: a miss.
-        boxes: ``[N, 4]``; without any, nothing can be found.
+        box: The predicted box ``[4]``: x0, y0, x1, y1 in pixels; None (no prediction) is a miss.
+        boxes: The annotated boxes ``[N, 4]``; an image without any is a miss.
     """
     if box is None or not len(boxes):
         return False
@@ -24,19 +24,19 @@ def is_found(box: Tensor | None, boxes: Tensor) -> bool:
 
 
 def saliency_box(saliency: Tensor) -> Tensor | None:
-    """Return the box ``[4]`` of a map's largest 4-connected component above 0.5, if it has one.
+    """Return the box ``[4]`` of a map's largest 4-connected component above 0.5, or None.
 
     Args:
-        saliency: float ``[H, W]`` in [0, 1].
+        saliency: Float ``[H, W]`` in [0, 1].
     """
-    return mask_box(largest_component(saliency > 0.5))
+    return mask_box(largest_component((saliency > 0.5)[None, None])[0, 0])
 
 
 class CorLoc(Metric):
     """Correct localisation over a data set, in [0, 1].
 
-    An image without a predicted box is a miss; so is one without annotated boxes (the published
-    sets have none such). Counts are summed over processes.
+    Images without a predicted box count as misses, as do images without annotated boxes (the
+    published sets contain none). Counts are summed over processes.
 
     Source: Deselaers et al., ECCV 2010; as used by LOST, TokenCut, FOUND and PEEKABOO.
     """
@@ -54,17 +54,17 @@ class CorLoc(Metric):
         """Add one image.
 
         Args:
-            box: ``[4]``, the one predicted box, or ``None``.
-            boxes: ``[N, 4]``, the annotated ones.
+            box: The predicted box ``[4]``, or None.
+            boxes: The annotated boxes ``[N, 4]``.
         """
         self.found += is_found(box, boxes)
         self.images += 1
 
     def compute(self) -> Tensor:
-        """Return the share of images found, float64.
+        """Return the share of images whose box is correct, float64 scalar.
 
         Raises:
-            SodError: if no image was added on any process.
+            SodError: No image was added on any process.
         """
         if self.images == 0:
             raise SodError("CorLoc: no image was measured; are there boxes for these images?")

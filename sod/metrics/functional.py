@@ -1,4 +1,4 @@
-"""All measures of one image, and of a data set from their sums."""
+"""All measures of one image, and of a data set from their means."""
 
 from typing import NamedTuple
 
@@ -20,7 +20,7 @@ from sod.metrics.thresholds import (
     precision_recall,
     sweep,
 )
-from sod.metrics.weighted import weighted_f_of_error
+from sod.metrics.weighted import weighted_f
 
 MEASURES = (
     "mae",
@@ -40,11 +40,11 @@ CURVES = ("precision", "recall", "f", "e")
 
 
 class Measured(NamedTuple):
-    """What one image adds to a data set's sums.
+    """The measures of one image.
 
     Attributes:
-        values: float64 ``[13]``: the image's own ``MEASURES`` and ``EXTRA_MEASURES``, in order.
-        curves: float64 ``[4, T]``: its ``CURVES`` over the thresholds, ascending.
+        values: Float64 ``[13]``: ``MEASURES`` and ``EXTRA_MEASURES``, in order.
+        curves: Float64 ``[4, T]``: ``CURVES`` at ascending thresholds.
     """
 
     values: Tensor
@@ -54,16 +54,16 @@ class Measured(NamedTuple):
 def measure(
     saliency: Tensor, mask: Tensor, protocol: Protocol, *, refined: bool = False
 ) -> Measured:
-    """Measure one image by a protocol.
+    """Return all measures of one image under a protocol.
 
     Args:
-        saliency: float ``[H, W]`` in [0, 1], on any device.
-        mask: uint8 (0..255) or bool ``[H, W]``, on the same device.
-        protocol: the rules.
-        refined: whether the map went through a refinement.
+        saliency: Float ``[H, W]`` in [0, 1], on any device.
+        mask: Uint8 (0..255) or bool ``[H, W]``, on the same device.
+        protocol: The evaluation protocol.
+        refined: Whether the map is refined.
 
     Raises:
-        ValueError: if the shapes differ or the map holds values that are not finite.
+        ValueError: The shapes differ, or the map holds values that are not finite.
     """
     image = prepare(saliency, mask, protocol, refined=refined)
     counts = _counts(image, protocol)
@@ -80,7 +80,7 @@ def measure(
         curves[2].max(),
         curves[2].mean(),
         f[-2],
-        weighted_f_of_error(error, image.foreground),
+        weighted_f(error, image.foreground),
         s_measure(image.values, image.foreground, numpy_means=protocol.numpy_means),
         curves[3].max(),
         curves[3].mean(),
@@ -92,15 +92,16 @@ def measure(
 
 
 def summarise(values: Tensor, curves: Tensor, protocol: Protocol) -> Tensor:
-    """Return a data set's measures from the means of its images' values and curves.
+    """Return the measures of a data set from the means of its images' values and curves.
 
     Args:
-        values: float64 ``[13]``, mean over images of ``Measured.values``.
-        curves: float64 ``[4, T]``, mean over images of ``Measured.curves``.
-        protocol: decides how maximum (over thresholds) and mean (over images) meet.
+        values: Float64 ``[13]``, mean over images of ``Measured.values``.
+        curves: Float64 ``[4, T]``, mean over images of ``Measured.curves``.
+        protocol: The protocol, whose ``max_rule`` gives the order of the maximum over thresholds
+            and the mean over images.
 
     Returns:
-        float64 ``[13]``, in the order of ``MEASURES`` and ``EXTRA_MEASURES``.
+        Float64 ``[13]``, in the order of ``MEASURES`` and ``EXTRA_MEASURES``.
     """
     summary = values.clone()
     if protocol.max_rule == "mean-of-max":
@@ -114,7 +115,7 @@ def summarise(values: Tensor, curves: Tensor, protocol: Protocol) -> Tensor:
 
 
 def _counts(image: Prepared, protocol: Protocol) -> Counts:
-    """Count at the protocol's thresholds, then at the adaptive one, then at 0.5."""
+    """Return counts at the protocol's T thresholds, the adaptive threshold and 0.5, ``[T + 2]``."""
     limit = (2 * _mean(image.values, protocol)).clamp(max=1)
     above = image.values >= limit if protocol.adaptive == ">=" else image.values > limit
     counts = sweep(image.codes, image.foreground, protocol.thresholds)
@@ -122,6 +123,7 @@ def _counts(image: Prepared, protocol: Protocol) -> Counts:
 
 
 def _mean(values: Tensor, protocol: Protocol) -> Tensor:
+    """Return the mean, in NumPy's order of summation if the protocol requires it."""
     if protocol.numpy_means:
         return torch.tensor(values.cpu().numpy().mean(), device=values.device)
     return values.mean()

@@ -1,25 +1,24 @@
-"""From a saliency map and a mask file to what a protocol measures."""
+"""Preparation of a saliency map and its mask by the rules of a protocol."""
 
 from typing import NamedTuple
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from scipy import ndimage
 from torch import Tensor
 
 from sod.metrics.protocols import MaskRule, Protocol
+from sod.refine.masks import largest_component
 
-_SNAP = 1e-4  # levels; float32 keeps k / 255 to about 1e-5 of a level
+_SNAP = 1e-4  # grey levels; float32 represents k / 255 to about 1e-5 of a level
 
 
 class Prepared(NamedTuple):
-    """One image as a protocol sees it.
+    """A saliency map and its mask after the protocol's rules are applied.
 
     Attributes:
-        values: float64 ``[H, W]`` in [0, 1].
-        codes: int64 ``[H, W]``, how many of the protocol's thresholds each pixel passes.
-        foreground: bool ``[H, W]``, the binary mask.
+        values: Float64 ``[H, W]`` in [0, 1], the map.
+        codes: Int64 ``[H, W]``, the number of the protocol's thresholds that each pixel passes.
+        foreground: Bool ``[H, W]``, the binary mask.
     """
 
     values: Tensor
@@ -28,7 +27,7 @@ class Prepared(NamedTuple):
 
 
 def foreground(mask: Tensor, rule: MaskRule) -> Tensor:
-    """Return the bool foreground of a uint8 mask (0..255) of any shape; bool masks pass through."""
+    """Binarise a uint8 mask (0..255) of any shape; bool masks are returned unchanged."""
     if mask.dtype == torch.bool:
         return mask
     if rule == "nonzero":
@@ -43,16 +42,16 @@ def foreground(mask: Tensor, rule: MaskRule) -> Tensor:
 def prepare(
     saliency: Tensor, mask: Tensor, protocol: Protocol, *, refined: bool = False
 ) -> Prepared:
-    """Apply the protocol's rules to one image.
+    """Apply the protocol's rules to the map and mask of one image.
 
     Args:
-        saliency: float ``[H, W]``; rounding errors outside [0, 1] are cut off.
-        mask: uint8 (0..255) or bool ``[H, W]``.
-        protocol: the rules.
-        refined: whether the map went through a refinement (some protocols then cut it at 0.5).
+        saliency: Float ``[H, W]``, clamped to [0, 1].
+        mask: Uint8 (0..255) or bool ``[H, W]``.
+        protocol: The evaluation protocol.
+        refined: Whether the map is refined; some protocols then binarise it at 0.5.
 
     Raises:
-        ValueError: if the shapes differ, are empty, or the map holds a value that is not finite.
+        ValueError: The shapes differ or are empty, or the map holds values that are not finite.
     """
     _check(saliency, mask)
     values = saliency.detach().to(torch.float64, copy=True).clamp_(0, 1)
@@ -62,56 +61,57 @@ def prepare(
         values = _min_max(values)
     if protocol.is_binary(refined):
         binary = values > 0.5
-        values = (largest_component(binary) if protocol.components == "single" else binary).double()
+        if protocol.components == "single":
+            binary = largest_component(binary[None, None])[0, 0]
+        values = binary.double()
     return Prepared(values, _codes(values, protocol), foreground(mask, protocol.mask_rule))
 
 
 def resize_saliency(saliency: Tensor, size: tuple[int, int], protocol: Protocol) -> Tensor:
-    """Give a map ``[..., H, W]`` in [0, 1] its mask's size ``(H', W')`` by the protocol's rule.
+    """Resize a map ``[..., H, W]`` in [0, 1] to its mask's size by the protocol's rule.
 
-    Bilinear without aligned corners; under ``nearest-if-binary`` a map that holds only 0 and 1 is
-    resized by nearest neighbour, as TokenCut publishes its masks.
+    The resize is bilinear without aligned corners. Under ``nearest-if-binary`` a map that holds
+    only 0 and 1 is resized by nearest neighbour, as in TokenCut's published masks.
+
+    Args:
+        saliency: The map ``[..., H, W]``.
+        size: The mask's height and width (H', W') in pixels.
+        protocol: The evaluation protocol.
+
+    Returns:
+        The map ``[..., H', W']``.
     """
     if tuple(saliency.shape[-2:]) == tuple(size):
         return saliency
     flat = saliency.reshape(1, -1, *saliency.shape[-2:])
-    two_valued = bool(((saliency == 0) | (saliency == 1)).all())
-    if protocol.resize == "nearest-if-binary" and two_valued:
+    is_binary = bool(((saliency == 0) | (saliency == 1)).all())
+    if protocol.resize == "nearest-if-binary" and is_binary:
         resized = F.interpolate(flat, size, mode="nearest")
     else:
         resized = F.interpolate(flat, size, mode="bilinear", align_corners=False)
     return resized.reshape(*saliency.shape[:-2], *size)
 
 
-def largest_component(binary: Tensor) -> Tensor:
-    """Return the largest 4-connected component of a bool ``[H, W]``; nothing stays nothing."""
-    labels, found = ndimage.label(binary.cpu().numpy())
-    if not found:
-        return binary
-    sizes = np.bincount(labels.ravel())
-    sizes[0] = 0
-    return torch.from_numpy(labels == sizes.argmax()).to(binary.device)
-
-
 def _check(saliency: Tensor, mask: Tensor) -> None:
     if saliency.shape != mask.shape or saliency.ndim != 2 or not saliency.numel():
-        raise ValueError(
-            f"saliency {tuple(saliency.shape)} and mask {tuple(mask.shape)} must be [H, W] alike"
-        )
+        shapes = f"saliency {tuple(saliency.shape)} and mask {tuple(mask.shape)}"
+        raise ValueError(f"{shapes} must have the same non-empty shape [H, W]")
     low, high = saliency.aminmax()
     if not bool(torch.isfinite(high - low)):
         raise ValueError("saliency holds values that are not finite")
 
 
 def _min_max(values: Tensor) -> Tensor:
+    """Scale a map to [0, 1]; a constant map is returned unchanged."""
     low, high = values.aminmax()
     varied = high > low
     return (values - low * varied).div_(torch.where(varied, high - low, torch.ones_like(high)))
 
 
 def _codes(values: Tensor, protocol: Protocol) -> Tensor:
+    """Return the number of thresholds k / 255 that each pixel passes."""
     levels = values * 255
-    if protocol.comparison == ">=":  # the toolboxes truncate to uint8: no snapping here
+    if protocol.comparison == ">=":  # the original toolboxes truncate to uint8
         return levels.long().add_(1).clamp_(max=protocol.thresholds)
     nearest = levels.round()
     snapped = torch.where((levels - nearest).abs() < _SNAP, nearest, levels)

@@ -1,4 +1,4 @@
-"""Evaluation protocols as named data: every number is printed with the protocol it follows."""
+"""Named evaluation protocols: all choices that affect the value of a measure."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,13 +8,13 @@ from sod.core.errors import SodError, suggest
 MaskRule = Literal["nonzero", "255", "over-128", "half-max"]
 MaxRule = Literal["max-of-mean", "mean-of-max", "mean-precision-recall"]
 
-_MASK_WORDS = {
+_MASK_RULES = {
     "nonzero": "mask > 0",
     "255": "mask = 255",
     "over-128": "mask > 128",
     "half-max": "mask / max > 0.5",
 }
-_MAX_WORDS = {
+_MAX_RULES = {
     "max-of-mean": "maximum of the mean curve",
     "mean-of-max": "mean of each image's maximum",
     "mean-precision-recall": "F of mean precision and mean recall",
@@ -23,27 +23,28 @@ _MAX_WORDS = {
 
 @dataclass(frozen=True)
 class Protocol:
-    """All the choices that change a number.
+    """An evaluation protocol.
 
     Attributes:
-        name: the name given to ``--protocol``.
-        users: the publications whose tables follow it.
-        mask_rule: which of a mask's values 0..255 are foreground.
-        quantise: round the map to 8 bits first, as when maps are saved and read back.
-        normalise: stretch each map to [0, 1]; a constant map stays as it is.
-        thresholds: number of thresholds of the curves, at k / 255 for k = 0, 1, ...
-        comparison: how a map is compared with those thresholds.
-        adaptive: how a map is compared with twice its mean (at most 1).
-        beta2: β² of the F-measure, as the publication's code computes it.
-        max_rule: how the maximum of F and E over thresholds meets the mean over images.
-        empty: value of a precision, recall or IoU whose denominator is zero.
-        binary_mae: MAE of the map at 0.5 instead of the map itself.
-        binary_refined: a refined map is cut at 0.5 before anything is measured.
+        name: The value of ``--protocol``.
+        users: The publications whose tables follow it.
+        mask_rule: Which mask values (0..255) are foreground.
+        quantise: Round the map to 8 bits first, as if it were saved and read back.
+        normalise: Scale each map to [0, 1] by its minimum and maximum; constant maps are unchanged.
+        thresholds: Number of thresholds of the curves, at k / 255 for k = 0, 1, ...
+        comparison: The comparison of a map with these thresholds.
+        adaptive: The comparison of a map with the adaptive threshold, twice its mean (at most 1).
+        beta2: β² of the F-measure, as in the publication's code.
+        max_rule: How F and E are combined over images and thresholds: ``max-of-mean``,
+            ``mean-of-max``, or ``mean-precision-recall`` (F of mean precision and mean recall).
+        empty: Value of a precision, recall or IoU whose denominator is zero.
+        binary_mae: Compute MAE from the map binarised at 0.5.
+        binary_refined: Binarise refined maps at 0.5 before all measures.
         components: ``single`` keeps the largest 4-connected component of the map at 0.5.
-        resize: how a map gets its mask's size; ``nearest-if-binary`` keeps two-valued maps so.
-        alignment_floor: smallest denominator (pixels - 1) of the E-measure.
-        numpy_means: take means in NumPy's order of summation, so that ties (a value equal to the
-            adaptive threshold, a flat region of the S-measure) fall as in PySODMetrics.
+        resize: How maps are resized to their mask; ``nearest-if-binary`` keeps binary maps binary.
+        alignment_floor: Smallest denominator (pixels - 1) of the E-measure.
+        numpy_means: Compute means in NumPy's order of summation, so that ties (a value equal to the
+            adaptive threshold, a flat region of the S-measure) are resolved as in PySODMetrics.
     """
 
     name: str
@@ -65,20 +66,20 @@ class Protocol:
     numpy_means: bool = False
 
     def is_binary(self, refined: bool) -> bool:
-        """Whether maps are cut at 0.5 before anything is measured."""
+        """Return whether maps are binarised at 0.5 before all measures."""
         return self.components == "single" or (refined and self.binary_refined)
 
     def describe(self, refined: bool = False) -> str:
-        """Return the line that is printed with every table."""
+        """Return a one-line description of all choices, which is printed with every table."""
         parts = [
-            _MASK_WORDS[self.mask_rule],
+            _MASK_RULES[self.mask_rule],
             "8-bit map" if self.quantise else "map unquantised",
             "min-max normalised" if self.normalise else "not normalised",
             "map cut at 0.5" if self.is_binary(refined) else "soft map",
             f"{self.components} component{'s' if self.components == 'multi' else ''}",
             "refined" if refined else "unrefined",
             f"F: β² = {self.beta2:g}, {self.thresholds} thresholds ({self.comparison}), "
-            + _MAX_WORDS[self.max_rule],
+            + _MAX_RULES[self.max_rule],
             f"adaptive {self.adaptive}",
             f"empty precision, recall and IoU = {self.empty:g}",
             "MAE of the map at 0.5" if self.binary_mae else "MAE of the map",
@@ -102,7 +103,7 @@ PROTOCOLS: dict[str, Protocol] = {
             users="FOUND, PEEKABOO, SelfMask",
             mask_rule="255",
             adaptive=">",
-            beta2=0.09,  # their code squares 0.3 once more
+            beta2=0.09,  # the published code squares β² = 0.3
             max_rule="mean-of-max",
             binary_mae=True,
             binary_refined=True,
@@ -143,10 +144,10 @@ PROTOCOLS: dict[str, Protocol] = {
 
 
 def get_protocol(name: str) -> Protocol:
-    """Return the protocol called ``name``.
+    """Return the protocol of this name.
 
     Raises:
-        SodError: if there is no such protocol.
+        SodError: There is no such protocol; the message suggests a similar name.
     """
     if name in PROTOCOLS:
         return PROTOCOLS[name]

@@ -10,10 +10,19 @@ _EPS = 2.0**-52
 
 
 class _Sums(NamedTuple):
-    """Sums over the four quadrants, float64 ``[2, 2]`` each, of which all terms are made.
+    """Sums over the four quadrants, float64 ``[2, 2]`` each, from which all terms are computed.
 
-    A quadrant's map is taken relative to ``origin``, one of its own values: so a constant quadrant
-    has a variance of exactly 0, which the region term asks for, and no digits cancel.
+    The values S of a quadrant are relative to ``origin``, the value of its first pixel. A constant
+    quadrant then has a variance of exactly 0, as the region term requires, without cancellation.
+
+    Attributes:
+        origin: The value subtracted from the quadrant's map.
+        pixels: Number of pixels.
+        positive: Number of foreground pixels.
+        total: Sum of S.
+        square: Sum of S².
+        inside: Sum of S over the foreground.
+        inside_square: Sum of S² over the foreground.
     """
 
     origin: Tensor
@@ -31,16 +40,17 @@ def s_measure(
     """Return the structure measure of one image, in [0, 1].
 
     Args:
-        values: float64 ``[H, W]`` in [0, 1].
-        foreground: bool ``[H, W]``.
-        alpha: weight of the object term against the region term.
-        numpy_means: reproduce a rounding of PySODMetrics. A quadrant where map and mask are both
-            constant scores 1; there, it scores 0 where NumPy's mean of the constant comes out
-            unequal to it, which depends on its value and the quadrant's shape.
+        values: The map, float64 ``[H, W]`` in [0, 1].
+        foreground: The mask, bool ``[H, W]``.
+        alpha: Weight of the object term; the region term has the weight 1 - ``alpha``.
+        numpy_means: Reproduce a rounding effect of PySODMetrics. A quadrant where map and mask are
+            both constant scores 1. In PySODMetrics it scores 0 where NumPy's mean of the constant
+            differs from it by rounding, which depends on the value and the quadrant's shape.
 
     Returns:
-        A scalar. An empty mask gives 1 - mean(S), a full one mean(S). A quadrant without pixels
-        (the centroid rounds to the last row or column) counts nothing; PySODMetrics gives NaN.
+        A float64 scalar. For an empty mask it is 1 - mean(S), for a full one mean(S). Quadrants
+        without pixels (the centroid rounds to the last row or column) are ignored; PySODMetrics
+        returns NaN.
 
     Source: Fan et al., ICCV 2017, equations 1-8, with the quadrants of the authors' code.
     """
@@ -58,22 +68,23 @@ def s_measure(
 
 
 def _middle(mask: Tensor) -> tuple[int, int]:
-    """Return the mask's rounded centroid, one added: the size of the upper left quadrant."""
+    """Return height and width of the upper left quadrant: the mask's rounded centroid plus 1."""
     means = []
     for line in (mask.sum(1), mask.sum(0)):
-        places = torch.arange(len(line), dtype=line.dtype, device=line.device)
-        means.append(line @ places / line.sum())
+        positions = torch.arange(len(line), dtype=line.dtype, device=line.device)
+        means.append(line @ positions / line.sum())
     row, column = (torch.stack(means).round().long() + 1).tolist()
     return row, column
 
 
 def _sums(values: Tensor, mask: Tensor, middle: tuple[int, int]) -> _Sums:
+    """Return the quadrants' sums of a map and its mask, both float64 ``[H, W]``."""
     (height, width), (row, column) = values.shape, middle
     firsts = torch.tensor([0, min(row, height - 1)]), torch.tensor([0, min(column, width - 1)])
     origin = values[firsts[0]][:, firsts[1]]
-    # rows [2, H] and columns [W, 2] hold a one where the row or column belongs to the half.
-    rows, columns = (_halves(*at).to(values) for at in ((height, row), (width, column)))
-    columns = columns.T
+    # rows [2, H] and columns [W, 2] are 1 where a row or column belongs to a half, else 0.
+    rows = _halves(height, row).to(values)
+    columns = _halves(width, column).to(values).T
     relative = values.clone()
     for half, line in zip((relative[:row], relative[row:]), origin @ columns.T, strict=True):
         half.sub_(line)
@@ -89,12 +100,13 @@ def _sums(values: Tensor, mask: Tensor, middle: tuple[int, int]) -> _Sums:
 
 
 def _halves(length: int, middle: int) -> Tensor:
+    """Return bool ``[2, length]``: which positions lie before ``middle``, and which do not."""
     first = torch.arange(length) < middle
     return torch.stack([first, ~first])
 
 
 def _similarity(sums: _Sums) -> tuple[Tensor, Tensor]:
-    """Return each quadrant's luminance, contrast and structure term, and where it is flat."""
+    """Return each quadrant's similarity (SSIM without constants), and whether it is constant."""
     count = sums.pixels.clamp(min=1)
     freedom = count - 1 + _EPS
     mean, mask_mean = sums.origin + sums.total / count, sums.positive / count
@@ -108,7 +120,7 @@ def _similarity(sums: _Sums) -> tuple[Tensor, Tensor]:
 
 
 def _object(sums: _Sums, share: float) -> Tensor:
-    """Return the object term from the quadrants' sums, moved to the common origin 0."""
+    """Return the object term from the quadrants' sums, first shifted to the common origin 0."""
     origin = sums.origin
     positive, pixels = sums.positive.sum(), sums.pixels.sum()
     total = (sums.total + origin * sums.pixels).sum()
@@ -117,21 +129,22 @@ def _object(sums: _Sums, share: float) -> Tensor:
     shifted = 2 * sums.inside + origin * sums.positive
     inside_square = (sums.inside_square + origin * shifted).sum()
     negative, outside, outside_square = pixels - positive, total - inside, square - inside_square
-    # Outside, the likeness is that of 1 - S, whose squares sum to n - 2 ΣS + ΣS².
+    # The background term is that of 1 - S, whose sum of squares is n - 2 ΣS + ΣS².
     return share * _likeness(positive, inside, inside_square) + (1 - share) * _likeness(
         negative, negative - outside, negative - 2 * outside + outside_square
     )
 
 
 def _likeness(count: Tensor, total: Tensor, square: Tensor) -> Tensor:
+    """Return the similarity to 1 of values given by their number, sum and sum of squares."""
     mean = total / count
-    # A single pixel varies not at all; what its sums leave of it the root would make 1e-9.
+    # A single pixel has variance 0; the root would enlarge the rounding error of its sums to 1e-9.
     variance = (square - total * mean).clamp(min=0) * (count > 1) / (count - 1).clamp(min=1)
     return 2 * mean / (mean**2 + 1 + variance.sqrt() + _EPS)
 
 
 def _flat_in_numpy(values: Tensor, middle: tuple[int, int]) -> Tensor:
-    """Whether NumPy's mean of each quadrant, summed in its memory's order, is its first value."""
+    """Return bool ``[2, 2]``: whether NumPy's mean of a constant quadrant equals its value."""
     array, (row, column) = values.cpu().numpy(), middle
     exact = [
         [

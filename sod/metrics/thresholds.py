@@ -1,4 +1,4 @@
-"""Precision, recall, F, IoU, accuracy from pixel counts; one histogram serves all thresholds."""
+"""Precision, recall, F, IoU and accuracy at all thresholds, from one histogram of a map."""
 
 from typing import NamedTuple
 
@@ -7,16 +7,16 @@ from torch import Tensor
 
 
 class Counts(NamedTuple):
-    """Pixel counts of a binarised map; all float64, one entry per threshold.
+    """Pixel counts of a map binarised at T thresholds, float64.
 
-    The fields broadcast: ``[T]`` with ``[1]`` for one image, ``[B, T]`` with ``[B, 1]`` for a
-    batch, whatever the images' sizes.
+    ``hits`` and ``predicted`` are ``[T]`` and the others ``[1]`` for one image; ``[B, T]`` and
+    ``[B, 1]`` for a batch, in which images may differ in size.
 
     Attributes:
-        hits: predicted and in the foreground.
-        predicted: predicted.
-        positive: in the foreground.
-        total: of the image.
+        hits: Predicted pixels of the foreground.
+        predicted: Predicted pixels.
+        positive: Foreground pixels of the mask.
+        total: Pixels of the image.
     """
 
     hits: Tensor
@@ -26,15 +26,15 @@ class Counts(NamedTuple):
 
 
 def sweep(codes: Tensor, foreground: Tensor, thresholds: int) -> Counts:
-    """Count pixels at every threshold from one joint histogram.
+    """Count pixels at every threshold from one joint histogram of map and mask.
 
     Args:
-        codes: int64 ``[H, W]``, how many thresholds each pixel passes, 0..``thresholds``.
-        foreground: bool ``[H, W]``.
-        thresholds: their number T.
+        codes: Int64 ``[H, W]``, the number of thresholds each pixel passes, 0..``thresholds``.
+        foreground: Bool ``[H, W]``, the mask.
+        thresholds: Number T of thresholds.
 
     Returns:
-        Counts ``[T]``, thresholds ascending.
+        Counts ``[T]``, in ascending order of thresholds.
     """
     bins = thresholds + 1
     joint = torch.bincount(codes.add(foreground, alpha=bins).flatten(), minlength=2 * bins)
@@ -45,7 +45,7 @@ def sweep(codes: Tensor, foreground: Tensor, thresholds: int) -> Counts:
 
 
 def append(counts: Counts, foreground: Tensor, *binaries: Tensor) -> Counts:
-    """Append the counts of binarised maps, bool ``[H, W]`` like the mask of ``counts``."""
+    """Append the counts of binary maps, bool ``[H, W]``, with the same mask ``foreground``."""
     hits = [(binary & foreground).count_nonzero().double() for binary in binaries]
     predicted = [binary.count_nonzero().double() for binary in binaries]
     return Counts(
@@ -57,7 +57,7 @@ def append(counts: Counts, foreground: Tensor, *binaries: Tensor) -> Counts:
 
 
 def precision_recall(counts: Counts, empty: float = 0.0) -> tuple[Tensor, Tensor]:
-    """Return precision and recall; ``empty`` where nothing is predicted, or nothing is there."""
+    """Return precision and recall; ``empty`` where no pixel is predicted or foreground."""
     precision = ratio(counts.hits, counts.predicted, empty)
     return precision, ratio(counts.hits, counts.positive.expand_as(counts.hits), empty)
 
@@ -73,7 +73,7 @@ def iou(counts: Counts, empty: float = 0.0) -> Tensor:
 
 
 def accuracy(counts: Counts) -> Tensor:
-    """Return the fraction of pixels told rightly."""
+    """Return the fraction of correctly classified pixels."""
     wrong = counts.predicted + counts.positive - 2 * counts.hits
     return 1 - wrong / counts.total
 
@@ -84,7 +84,7 @@ def dice(counts: Counts, empty: float = 0.0) -> Tensor:
 
 
 def balanced_error(counts: Counts) -> Tensor:
-    """Return 1 - (recall + specificity) / 2; a class that is absent counts as missed."""
+    """Return 1 - (recall + specificity) / 2, where the rate of an absent class is 0."""
     negative = counts.total - counts.positive
     rejected = negative - counts.predicted + counts.hits
     recall = ratio(counts.hits, counts.positive, 0.0)
@@ -92,6 +92,6 @@ def balanced_error(counts: Counts) -> Tensor:
 
 
 def ratio(numerator: Tensor, denominator: Tensor, empty: float) -> Tensor:
-    """Divide; ``empty`` where the denominator is zero."""
+    """Return numerator / denominator; ``empty`` where the denominator is zero."""
     zero = denominator == 0
     return torch.where(zero, empty, numerator / torch.where(zero, 1.0, denominator))

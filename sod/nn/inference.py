@@ -1,4 +1,4 @@
-"""From images of any size to logits of that size, through a model of patches."""
+"""Inference with a patch-based model: images of any size to logits of the same size."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,17 +14,17 @@ from sod.nn.resize import discovery_pad, lanczos_resize, saliency_size
 
 @dataclass(frozen=True)
 class InferenceConfig:
-    """How an image is shown to the model when it is asked for saliency.
+    """Input sizes and test-time augmentation of inference.
 
     Args:
-        fit: ``pad`` to multiples of the patch with the mean colour, as published, or ``resize`` to
-            the nearest multiples.
-        scales: Factors on the image's size; the logits of all are averaged. Published: 1.
-        flip: Also average with the mirror image. Published: no.
-        propagate: Carry logits along the similarity of the patches, this share in each step of a
-            random walk (:func:`sod.nn.propagation.propagate`). Published: 0.
-        bias: Added to the logits; below 0 paints less. Published: 0.
-        max_tokens: Larger images are resized to this many tokens at most, which bounds memory.
+        fit: ``pad`` images to multiples of the patch size with the mean colour (published), or
+            ``resize`` them to the nearest multiples.
+        scales: Scale factors of the image; the logits of all are averaged. Published: 1.
+        flip: Also average with the logits of the mirrored image. Published: no.
+        propagate: Propagate logits between similar patches, with this weight of the others in each
+            step (:func:`sod.nn.propagation.propagate`). Published: 0.
+        bias: Added to the logits; negative values give less foreground. Published: 0.
+        max_tokens: Larger images are downscaled to at most this many tokens, to bound memory.
     """
 
     fit: Literal["pad", "resize"] = "pad"
@@ -35,7 +35,7 @@ class InferenceConfig:
     max_tokens: int = 6400
 
     def __post_init__(self) -> None:
-        """Refuse values that mean nothing, naming the field."""
+        """Raise an error that names the field of an invalid value."""
         if self.fit not in ("pad", "resize"):
             raise SodError(f"inference.fit: '{self.fit}' is none of pad, resize")
         if not self.scales or min(self.scales) <= 0:
@@ -51,14 +51,15 @@ def image_logits(
     patch_size: int,
     mean: Tensor,
 ) -> Tensor:
-    """Return logits in the size of the images, resized from the patches before any sigmoid.
+    """Return logits at the size of the images, upsampled from the patches before any sigmoid.
 
     Args:
-        model: Maps images ``[B, 3, H, W]`` with sides of whole patches to logits ``[B, 1, h, w]``.
+        model: Maps images ``[B, 3, H, W]`` to logits ``[B, 1, h, w]``; the sides of the images are
+            multiples of the patch size.
         images: ``[B, 3, H, W]`` in [0, 1], of any size.
-        config: How they are shown.
+        config: Input sizes and test-time augmentation.
         patch_size: Side of a patch in pixels.
-        mean: The colour to pad with, ``[3]``.
+        mean: Padding colour, ``[3]``.
 
     Returns:
         ``[B, 1, H, W]`` in float32.
@@ -83,18 +84,19 @@ def _logits_at(
     patch_size: int,
     mean: Tensor,
 ) -> Tensor:
-    own = images.shape[-2:]
-    tokens = max(own[0] * own[1] * factor**2 / patch_size**2, 1)
+    """Return the logits of images scaled by a factor, at the original size of the images."""
+    size = images.shape[-2:]
+    tokens = max(size[0] * size[1] * factor**2 / patch_size**2, 1)
     factor *= min(1.0, (config.max_tokens / tokens) ** 0.5)
-    height, width = (max(1, round(side * factor)) for side in own)
+    height, width = (max(1, round(side * factor)) for side in size)
     if config.fit == "resize":
         height, width = saliency_size(height, width, patch_size)
-    scaled = images if (height, width) == tuple(own) else lanczos_resize(images, (height, width))
+    scaled = images if (height, width) == tuple(size) else lanczos_resize(images, (height, width))
     if config.fit == "pad":
         scaled = discovery_pad(scaled, patch_size, mean)
     logits = F.interpolate(
         model(scaled).float(), scaled.shape[-2:], mode="bilinear", align_corners=False
     )[..., :height, :width]
-    if (height, width) == tuple(own):
+    if (height, width) == tuple(size):
         return logits
-    return F.interpolate(logits, tuple(own), mode="bilinear", align_corners=False)
+    return F.interpolate(logits, tuple(size), mode="bilinear", align_corners=False)

@@ -1,20 +1,26 @@
-"""Small pieces that networks share."""
+"""Layers shared by the networks."""
 
 from math import gcd
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sod.core.distributed import rank_and_count
+from sod.core.distributed import rank_and_world_size
 
 
 def convolution(
     inputs: int, outputs: int, kernel: int = 3, stride: int = 1, rate: int = 1
 ) -> nn.Sequential:
-    """Build a convolution, dilated by ``rate``, with group norm and ReLU.
+    """Build a convolution with group norm and ReLU, which keeps the size at stride 1.
 
-    Groups hold about eight channels, so that one image of one position can still be normalised.
+    A group has about eight channels: even a single position of a single image can be normalised.
+
+    Args:
+        inputs: Number of input channels.
+        outputs: Number of output channels.
+        kernel: Side of the kernel, odd.
+        stride: Stride in pixels.
+        rate: Dilation of the kernel.
     """
     padding = rate * (kernel // 2)
     return nn.Sequential(
@@ -25,13 +31,14 @@ def convolution(
 
 
 class ChannelDropout(nn.Module):
-    """Leave channels out in training, alike after a resumption and for any number of processes.
+    """Dropout of whole channels that is reproducible across resumptions and world sizes.
 
-    What is left out follows from a seed and the number of training batches, both of which are
-    stored, and from the place of each sample in the batch of all processes together.
+    The random numbers depend on a seed and the number of training batches, both of which are
+    stored in checkpoints, and on the index of each sample in the global batch of all processes.
 
     Args:
-        share: of the channels, in [0, 1); the rest is scaled up to make up for them.
+        share: Probability that a channel is set to zero, in [0, 1); the others are scaled up by
+            ``1 / (1 - share)``.
     """
 
     def __init__(self, share: float) -> None:
@@ -43,28 +50,12 @@ class ChannelDropout(nn.Module):
         self.register_buffer("batches", torch.zeros((), dtype=torch.int64))
 
     def forward(self, features: Tensor) -> Tensor:
-        """Return features of the same shape ``[B, C, H, W]``."""
+        """Return features ``[B, C, H, W]`` with dropped channels in training mode."""
         if not self.training or not self.share:
             return features
-        rank, processes = rank_and_count()
+        rank, world_size = rank_and_world_size()
         generator = torch.Generator().manual_seed(int(self.seed) + 2**31 * int(self.batches))
         self.batches += 1
-        drawn = torch.rand(len(features) * processes, features.shape[1], generator=generator)
-        kept = (drawn[rank::processes] >= self.share).to(features) / (1 - self.share)
+        drawn = torch.rand(len(features) * world_size, features.shape[1], generator=generator)
+        kept = (drawn[rank::world_size] >= self.share).to(features) / (1 - self.share)
         return features * kept[..., None, None]
-
-
-def pad_to_multiple(images: Tensor, multiple: int) -> Tensor:
-    """Repeat the last row and column of ``[B, C, H, W]`` until both sides are multiples."""
-    height, width = images.shape[-2:]
-    bottom, right = -height % multiple, -width % multiple
-    if not bottom and not right:
-        return images
-    return F.pad(images, (0, right, 0, bottom), mode="replicate")
-
-
-def resize(maps: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resize maps ``[B, C, H, W]`` bilinearly, pixel centres staying in place."""
-    if maps.shape[-2:] == size:
-        return maps
-    return F.interpolate(maps, size, mode="bilinear", align_corners=False)

@@ -1,4 +1,4 @@
-"""Logits carried along the affinity of their tokens: random walks with restart."""
+"""Propagation of logits between similar tokens: random walks with restart."""
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -9,17 +9,18 @@ STEPS = 10
 def propagate(
     logits: Tensor, features: Tensor, share: float, power: float = 8.0, steps: int = STEPS
 ) -> Tensor:
-    """Average each token's logit with those of the tokens that look like it.
+    """Average the logit of each token with the logits of similar tokens.
 
-    Each step is ``z ← (1 - share) z₀ + share P z``, where ``P`` holds the positive cosines of the
-    features to some power, its rows summing to 1 (Zhou et al., Learning with Local and Global
-    Consistency, NeurIPS 2003, with the walk's matrix). Logits stay within their range.
+    Each step is ``z ← (1 - share) z₀ + share P z``. The rows of ``P`` hold the positive cosine
+    similarities of the features, raised to a power and normalised to a sum of 1 (Zhou et al.,
+    Learning with Local and Global Consistency, NeurIPS 2003, with the transition matrix of the
+    random walk). Logits stay within the range of ``z₀``.
 
     Args:
         logits: ``[B, 1, h, w]``.
-        features: ``[B, C, h, w]`` of the same grid.
-        share: What is taken from the others in each step, in [0, 1); 0 changes nothing.
-        power: Of the cosines; higher listens to the most similar ones only.
+        features: ``[B, C, h, w]``, on the same grid.
+        share: Weight of the other tokens in each step, in [0, 1); 0 changes nothing.
+        power: Exponent of the similarities; high values restrict the average to the most similar.
         steps: Number of steps.
 
     Returns:
@@ -28,10 +29,10 @@ def propagate(
     start = logits.float().flatten(1)[..., None]
     tokens = F.normalize(features.float().flatten(2), dim=1)
     weights = (tokens.transpose(1, 2) @ tokens).clamp(min=0).pow(power)
-    # A token without any direction is similar to none: it keeps its own logit.
+    # A token with zero features is similar to none and keeps its own logit.
     totals = weights.sum(2, keepdim=True)
     values = start
     for _ in range(steps):
-        around = (weights @ values / totals.clamp(min=1e-12)).where(totals > 0, values)
-        values = (1 - share) * start + share * around
+        averages = (weights @ values / totals.clamp(min=1e-12)).where(totals > 0, values)
+        values = (1 - share) * start + share * averages
     return values[..., 0].view(logits.shape)

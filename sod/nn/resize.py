@@ -1,16 +1,17 @@
-"""The sizes at which images are shown to a backbone, and the resampling that gets them there."""
+"""Sizes, padding and resampling of images and maps."""
 
 import math
 from functools import lru_cache
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
 def saliency_size(height: int, width: int, patch_size: int) -> tuple[int, int]:
-    """Return the size TokenCut's saliency works at: the nearest multiples of the patch size.
+    """Return the input size of TokenCut's saliency: the nearest multiples of the patch size.
 
-    Halves go to the even multiple, as in Python's ``round``; a side keeps at least one patch.
+    Halves are rounded to the even multiple, as in Python's ``round``; the minimum is one patch.
 
     Args:
         height: Height of the image in pixels.
@@ -18,20 +19,21 @@ def saliency_size(height: int, width: int, patch_size: int) -> tuple[int, int]:
         patch_size: Side of a patch in pixels.
 
     Returns:
-        Height and width.
+        Height and width in pixels.
     """
     return _nearest(height, patch_size), _nearest(width, patch_size)
 
 
 def _nearest(side: int, patch_size: int) -> int:
+    """Return the nearest multiple of the patch size, at least one patch."""
     return max(1, round(side / patch_size)) * patch_size
 
 
 def discovery_pad(images: Tensor, patch_size: int, mean: Tensor) -> Tensor:
-    """Pad images right and below to multiples of the patch size, as TokenCut's discovery does.
+    """Pad images right and below to multiples of the patch size, as in TokenCut's discovery.
 
-    The published code pads normalised images with zeros. Backbones normalise inside, so the same
-    border is the mean colour here.
+    The published code pads normalised images with zeros. Here backbones normalise images
+    themselves, so that the equivalent padding is the mean colour.
 
     Args:
         images: ``[B, 3, H, W]`` in [0, 1].
@@ -39,7 +41,7 @@ def discovery_pad(images: Tensor, patch_size: int, mean: Tensor) -> Tensor:
         mean: The backbone's mean colour, three values (``backbone.mean``).
 
     Returns:
-        ``[B, 3, ceil(H), ceil(W)]``, the original in the upper left.
+        ``[B, 3, H', W']``, both sides rounded up to multiples, the image in the upper left.
     """
     count, _, height, width = images.shape
     bottom, right = (math.ceil(side / patch_size) * patch_size for side in (height, width))
@@ -48,18 +50,34 @@ def discovery_pad(images: Tensor, patch_size: int, mean: Tensor) -> Tensor:
     return padded
 
 
-def lanczos_resize(images: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resize as Pillow's LANCZOS filter does for 8-bit images, on any device and batch.
+def pad_to_multiple(images: Tensor, multiple: int) -> Tensor:
+    """Pad images ``[B, C, H, W]`` right and below to multiples by repeating the last pixels."""
+    height, width = images.shape[-2:]
+    bottom, right = -height % multiple, -width % multiple
+    if not bottom and not right:
+        return images
+    return F.pad(images, (0, right, 0, bottom), mode="replicate")
 
-    Like Pillow, it widens the kernel when shrinking, works along the width first and rounds to
-    8 bits after each direction; a direction whose size stays is left alone.
+
+def resize(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    """Resize maps ``[B, C, H, W]`` bilinearly, with half-pixel centres."""
+    if maps.shape[-2:] == size:
+        return maps
+    return F.interpolate(maps, size, mode="bilinear", align_corners=False)
+
+
+def lanczos_resize(images: Tensor, size: tuple[int, int]) -> Tensor:
+    """Resize images like Pillow's LANCZOS filter for 8-bit images, on any device and in batches.
+
+    As in Pillow, the kernel is widened for downscaling, the width is resized before the height,
+    and values are rounded to 8 bits after each. A side whose size does not change is not filtered.
 
     Args:
-        images: ``[..., H, W]`` in [0, 1], taken as multiples of 1/255.
-        size: New height and width.
+        images: ``[..., H, W]`` in [0, 1], rounded to multiples of 1/255.
+        size: New height and width in pixels.
 
     Returns:
-        ``[..., *size]`` in [0, 1], in float32; within one level of 255 of Pillow's result.
+        ``[..., *size]`` in [0, 1], float32; within 1/255 of Pillow's result.
     """
     height, width = size
     levels = (images.float() * 255).round()
@@ -71,20 +89,21 @@ def lanczos_resize(images: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _to_8_bits(levels: Tensor) -> Tensor:
+    """Round to the nearest integers in [0, 255], halves upwards."""
     return (levels + 0.5).floor().clamp(0, 255)
 
 
 @lru_cache(maxsize=64)
 def _lanczos(old: int, new: int) -> Tensor:
-    """Return the weights ``[new, old]`` with which each new sample is made of the old ones."""
+    """Return the weights ``[new, old]`` of the old samples in each new sample."""
     scale = max(old / new, 1.0)
     reach = 3 * scale
     centre = (torch.arange(new, dtype=torch.float64) + 0.5) * (old / new)
     first = (centre - reach + 0.5).floor().clamp_min(0)
     last = (centre + reach + 0.5).floor().clamp_max(old)
-    place = torch.arange(old, dtype=torch.float64).expand(new, old)
-    offset = (place + 0.5 - centre[:, None]) / scale
+    position = torch.arange(old, dtype=torch.float64).expand(new, old)
+    offset = (position + 0.5 - centre[:, None]) / scale
     weights = torch.special.sinc(offset) * torch.special.sinc(offset / 3)
-    inside = (place >= first[:, None]) & (place < last[:, None]) & (offset.abs() < 3)
+    inside = (position >= first[:, None]) & (position < last[:, None]) & (offset.abs() < 3)
     weights = torch.where(inside, weights, 0)
     return (weights / weights.sum(dim=1, keepdim=True)).float()

@@ -1,1 +1,1 @@
-"""Prediction on images of one's own."""
+"""Prediction on images without masks, and the files of its results."""

@@ -1,4 +1,4 @@
-"""Prediction on a file or a folder: saliency maps, overlays and cut-outs, written as they come."""
+"""Saliency maps, overlays and cut-outs of predicted images, written batch by batch."""
 
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -9,77 +9,23 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from sod.core.distributed import gathered
+from sod.core.distributed import gather
 from sod.core.errors import SodError, suggest
-from sod.data.dataset import Batch, SaliencyDataset
-from sod.data.loader import Loader, default_workers
-from sod.data.samples import Sample, discover_images
-from sod.data.transforms import EvalTransform
-from sod.engine.method import Prediction
+from sod.data.dataset import Batch
+from sod.data.samples import Sample
+from sod.prediction.callback import PredictionCallback
 from sod.refine.refinement import Refinement, refine
 
 Output = Literal["map", "overlay", "cutout", "instances"]
 TINT = np.array([230.0, 60.0, 40.0])
-
-
-def find_sources(source: str) -> list[Sample]:
-    """Return the image, or all images below a folder; names keep the folders.
-
-    Two images whose names differ by the suffix only keep it in their names, so that neither
-    result overwrites the other.
-
-    Raises:
-        SodError: There is nothing at ``source``, or no image in it.
-    """
-    path = Path(source)
-    if path.is_file():
-        return [Sample(path.stem, path, None)]
-    if not path.is_dir():
-        near = [str(entry) for entry in path.parent.iterdir()] if path.parent.is_dir() else []
-        raise SodError(
-            f"--source {source}: there is no such file or folder.{suggest(source, near)}"
-        )
-    images = discover_images(path, recursive=True)
-    if not images:
-        raise SodError(f"--source {source}: there is no image in this folder.")
-    names = [image.relative_to(path).with_suffix("").as_posix() for image in images]
-    return [
-        Sample(image.relative_to(path).as_posix() if names.count(name) > 1 else name, image, None)
-        for image, name in zip(images, names, strict=True)
-    ]
-
-
-class SourceData(pl.LightningDataModule):
-    """Loads own images in their own size; what cannot be read is collected, not raised.
-
-    Args:
-        samples: The images.
-        num_workers: Worker processes; None: as many as the CPUs suggest.
-    """
-
-    def __init__(self, samples: list[Sample], num_workers: int | None) -> None:
-        super().__init__()
-        self.samples = samples
-        self.num_workers = num_workers
-
-    def predict_dataloader(self) -> Loader:
-        """Return this process's share of the images, one at a time."""
-        processes = self.trainer.world_size if self.trainer else 1
-        workers = default_workers(processes) if self.num_workers is None else self.num_workers
-        return Loader(
-            SaliencyDataset(self.samples, EvalTransform(), with_masks=False),
-            workers=min(workers, len(self.samples) - 1),
-            on_error="collect",
-            replicas=processes,
-            rank=self.trainer.global_rank if self.trainer else 0,
-        )
+"""Colour of the object in overlays, RGB in [0, 255]."""
 
 
 def parse_outputs(text: str) -> list[Output]:
-    """Split ``map,overlay,cutout``.
+    """Parse a comma-separated list of outputs such as ``map,overlay,cutout``.
 
     Raises:
-        SodError: A kind is unknown.
+        SodError: An output is unknown.
     """
     known: tuple[Output, ...] = get_args(Output)
     chosen: list[Output] = []
@@ -93,13 +39,13 @@ def parse_outputs(text: str) -> list[Output]:
 
 
 def render(image: NDArray[np.uint8], saliency: NDArray[np.float32], kind: Output) -> Image.Image:
-    """Render one result.
+    """Render the saliency of one image as a picture of the same size.
 
     Args:
         image: RGB, ``[H, W, 3]``.
         saliency: ``[H, W]`` in [0, 1].
-        kind: ``map`` (8-bit grey), ``overlay`` (the object tinted, the rest dimmed) or ``cutout``
-            (RGBA, the saliency as opacity).
+        kind: ``map`` (8-bit grey), ``overlay`` (the object tinted, the background dimmed) or
+            ``cutout`` (RGBA with the saliency as opacity).
     """
     alpha = np.rint(saliency * 255).astype(np.uint8)
     if kind == "map":
@@ -112,49 +58,45 @@ def render(image: NDArray[np.uint8], saliency: NDArray[np.float32], kind: Output
     return Image.fromarray(np.clip(np.rint(mixed), 0, 255).astype(np.uint8))
 
 
-class PredictionWriter(pl.Callback):
-    """Writes the results of each batch at once, and remembers the files that could not be read.
+class PredictionWriter(PredictionCallback):
+    """Writes ``OUT/KIND/NAME.png`` for each image and kind of output, at the end of each batch.
 
     Args:
-        out: The folder for the results; one folder per kind in it.
-        outputs: What to write.
-        refinement: How the saliency is refined before it is written.
+        out: Output folder, with one sub-folder per kind.
+        outputs: Kinds of output; ``instances`` is ignored here, see ``InstanceWriter``.
+        refinement: Refinement of the saliency before it is written.
+
+    Attributes:
+        written: Number of images written.
     """
 
     def __init__(self, out: Path, outputs: list[Output], refinement: Refinement) -> None:
+        super().__init__()
         self.out = out
         self.outputs = outputs
         self.refinement: Refinement = refinement
-        self.failures: list[str] = []
         self.written = 0
 
-    def on_predict_batch_end(
-        self,
-        trainer: pl.Trainer,
-        pl_module: pl.LightningModule,
-        outputs: Prediction | Any,  # noqa: ANN401 - Lightning's own signature
-        batch: Batch,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        """Write the maps of one batch."""
-        self.failures += batch["errors"]
-        if not batch["samples"]:
-            return
+    def process(self, batch: Batch, outputs: Any, method: pl.LightningModule) -> None:  # noqa: ANN401
+        """Write the outputs of one batch.
+
+        Raises:
+            SodError: A file cannot be written.
+        """
         saliency = refine(batch["images"], outputs["saliency"], self.refinement)
         for sample, image, map_ in zip(batch["samples"], batch["images"], saliency, strict=True):
             self._write(sample, image, map_[0])
 
     def on_predict_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Gather failures and counts from all devices."""
-        self.failures = gathered(self.failures)
-        self.written = sum(gathered([self.written]))
+        """Gather failures and counts of all processes."""
+        super().on_predict_epoch_end(trainer, pl_module)
+        self.written = sum(gather([self.written]))
 
     def _write(self, sample: Sample, image: Tensor, saliency: Tensor) -> None:
         pixels = (image * 255).round().byte().permute(1, 2, 0).cpu().numpy()
         values = saliency.float().clamp(0, 1).cpu().numpy()
         for kind in self.outputs:
-            if kind == "instances":  # sod.labels.writing.InstanceWriter writes those
+            if kind == "instances":
                 continue
             path = self.out / kind / f"{sample.name}.png"
             try:

@@ -1,12 +1,12 @@
-"""Refinement of masks: the fast bilateral solver and connected components."""
+"""Refinement of masks: fast bilateral solver, connected components and overlap."""
 
 from sod.refine.bilateral import BilateralGrid, bilateral_solver
 from sod.refine.masks import (
     binarise,
     fill_holes,
     largest_component,
+    mask_iou,
     seed_component,
-    tight_boxes,
 )
 from sod.refine.targets import RefinedTargets, refine_targets
 
@@ -17,7 +17,7 @@ __all__ = [
     "binarise",
     "fill_holes",
     "largest_component",
+    "mask_iou",
     "refine_targets",
     "seed_component",
-    "tight_boxes",
 ]

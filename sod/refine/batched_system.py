@@ -1,4 +1,4 @@
-"""The solver's linear system for many images on an accelerator: torch, all of them at once."""
+"""Linear systems of the bilateral solver for a batch of images, in PyTorch on a GPU."""
 
 import torch
 from torch import Tensor
@@ -9,10 +9,10 @@ from sod.refine.sparse_system import BISTOCHASTIC_STEPS, CENTRE, DIAGONAL_MIN
 
 
 class BatchedSystem:
-    """The same system as :class:`SparseSystem`, for the grids of several images.
+    """The system of :class:`SparseSystem`, for the grids of several images at once.
 
-    Each image gets as many slots as the largest grid needs; an unused slot is a vertex of one pixel
-    without neighbours. Inside, values at slots are float64, ``[T, B, V]``.
+    Every image has as many slots as the largest grid has vertices; an unused slot is a vertex of
+    one pixel without neighbours. Internally, values at slots are float64, ``[T, B, V]``.
 
     Args:
         vertices: The occupied cells of all images.
@@ -26,9 +26,9 @@ class BatchedSystem:
         total = self._shape[0] * self._shape[1]
         shifts = torch.arange(batch, device=device) * self._shape[1] - counts.cumsum(0) + counts
         self._slots = torch.arange(len(owners), device=device) + shifts[owners]
-        found = vertices.neighbours.T
-        self._table = torch.full((total, found.shape[1]), total, device=device)
-        self._table[self._slots] = torch.where(found < 0, total, self._slots[found])
+        neighbours = vertices.neighbours.T
+        self._table = torch.full((total, neighbours.shape[1]), total, device=device)
+        self._table[self._slots] = torch.where(neighbours < 0, total, self._slots[neighbours])
         mass = self._at_slots(vertices.counts[None].double(), empty=1.0)
         scale = torch.ones_like(mass)
         for _ in range(BISTOCHASTIC_STEPS):
@@ -39,14 +39,14 @@ class BatchedSystem:
     def solve(
         self, data: Tensor, weight: Tensor, lam: float, tolerance: float, iterations: int
     ) -> Tensor:
-        """Solve as :meth:`SparseSystem.solve`; each system stands still once it has converged.
+        """Solve as in :meth:`SparseSystem.solve`; each system stops changing once it has converged.
 
         Args:
             data: Right-hand sides, float64, ``[T, N]``.
             weight: Confidence at the vertices, float64, ``[1 or T, N]``.
             lam: Weight of the smoothness.
-            tolerance: Residual to stop at, relative to the right-hand side of that image.
-            iterations: Greatest number of steps.
+            tolerance: Residual to stop at, relative to the right-hand side of each image.
+            iterations: Maximum number of steps.
 
         Returns:
             Values at the vertices, float64, ``[T, N]``.
@@ -71,11 +71,12 @@ class BatchedSystem:
         return (solution / root).flatten(1).index_select(1, self._slots)
 
     def _at_slots(self, values: Tensor, empty: float) -> Tensor:
+        """Copy values ``[T, N]`` of vertices to slots ``[T, B, V]``, filling unused slots."""
         slots = values.new_full((len(values), self._shape[0] * self._shape[1]), empty)
         return slots.index_copy_(1, self._slots, values).view(-1, *self._shape)
 
     def _spread(self, values: Tensor) -> Tensor:
-        """Sum the values ``[T, B, V]`` of the neighbours of each vertex."""
+        """Return the sum of the values ``[T, B, V]`` over the neighbours of each slot."""
         return pad(values.flatten(1), (0, 1))[:, self._table].sum(-1).view(values.shape)
 
 

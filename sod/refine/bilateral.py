@@ -1,4 +1,4 @@
-"""The fast bilateral solver: soft masks that follow the edges of their image."""
+"""Fast bilateral solver: smoothing of masks along the edges of their image."""
 
 import torch
 from torch import Tensor
@@ -13,7 +13,7 @@ _PIXELS_AT_ONCE = 2**25
 
 
 class BilateralGrid:
-    """The bilateral grids of some images, built once and used for any number of targets.
+    """Bilateral grids of a batch of images, built once and used for any number of targets.
 
     Args:
         images: RGB in [0, 1], ``[B, 3, H, W]``, of any size and on any device.
@@ -22,7 +22,7 @@ class BilateralGrid:
         sigma_chroma: Side of a grid cell in grey levels of either chroma.
 
     Raises:
-        SodError: If the images are not of that shape, empty or not finite, or a side is not > 0.
+        SodError: If the images have another shape, are empty or not finite, or a side is not > 0.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class BilateralGrid:
         sigmas = Sigmas(sigma_spatial, sigma_luma, sigma_chroma)
         _check(images, sigmas)
         self.size = (len(images), images.shape[2], images.shape[3])
-        # One image at a time is fastest on the CPU, which also serves devices without float64.
+        # The CPU is fastest with one image at a time; it is also used for devices without float64.
         batched = images.device.type == "cuda"
         self.device = images.device if batched else torch.device("cpu")
         self._at_once = max(1, _PIXELS_AT_ONCE // images[0, 0].numel()) if batched else 1
@@ -61,38 +61,40 @@ class BilateralGrid:
 
         Args:
             targets: In [0, 1], ``[B, T, H, W]``: ``T`` targets of each image.
-            confidence: Trust in the target, >= 0: one number, or a map ``[B, 1 or T, H, W]``.
+            confidence: Weight of the targets, >= 0: a number, or a map ``[B, 1 or T, H, W]``.
             lam: Weight λ of smoothness against fidelity to the target.
             tolerance: Conjugate gradients stop at this residual, relative to the right-hand side.
-            iterations: Conjugate gradients stop after as many steps.
+            iterations: Maximum number of steps of conjugate gradients.
 
         Returns:
-            Smoothed targets in [0, 1], in the shape and on the device of the targets, of their
-            dtype where it is floating, else float32.
+            Smoothed targets in [0, 1], with the shape and device of the targets, and with their
+            dtype if it is floating, else float32.
 
         Raises:
-            SodError: If the targets or the confidence do not fit the images.
+            SodError: If the targets or the confidence do not match the images.
         """
         self._check_fit("targets", targets)
         parts = self._parts(targets)
-        trusts: tuple[Tensor, ...] = ()
+        weights: tuple[Tensor, ...] = ()
         if isinstance(confidence, Tensor):
             self._check_fit("confidence", confidence)
-            trusts = self._parts(confidence)
+            weights = self._parts(confidence)
 
         def solve(index: int) -> Tensor:
             vertices, system = self._grids[index]
-            trust = trusts[index] if isinstance(confidence, Tensor) else confidence
-            data, weight = _splat(vertices, parts[index], trust)
+            part_confidence = weights[index] if isinstance(confidence, Tensor) else confidence
+            data, weight = _splat(vertices, parts[index], part_confidence)
             values = system.solve(data, weight, lam, tolerance, iterations)
             return _slice(vertices, values, parts[index])
 
         return torch.cat([solve(index) for index in range(len(parts))]).to(targets.device)
 
     def _parts(self, maps: Tensor) -> tuple[Tensor, ...]:
+        """Split a batch of maps into the parts that are solved at once, on the device."""
         return torch.split(maps.detach().to(self.device), self._at_once)
 
     def _check_fit(self, name: str, maps: Tensor) -> None:
+        """Raise an error if maps do not match the images."""
         batch, height, width = self.size
         if maps.ndim != 4 or (len(maps), *maps.shape[2:]) != self.size:
             raise SodError(
@@ -114,34 +116,34 @@ def bilateral_solver(
 ) -> Tensor:
     """Smooth targets along the edges of images (Barron & Poole, ECCV 2016).
 
-    The defaults are TokenCut's. Pixels are read and written in the dtype of the targets; the grid,
-    which is small, is solved in float64 (float32 there changes results by some 1e-6 and makes the
-    product with the matrix no faster on the CPU). No gradient flows through.
+    The defaults are those of TokenCut. Pixels are read and written in the dtype of the targets. The
+    grid is small and solved in float64: float32 would change results by about 1e-6 and would not be
+    faster on the CPU. The result has no gradient.
 
     Args:
         images: RGB in [0, 1], ``[B, 3, H, W]``, of any size and on any device.
         targets: In [0, 1], ``[B, T, H, W]``: usually one target of each image.
-        confidence: Trust in the target, >= 0: one number, or a map ``[B, 1 or T, H, W]``.
+        confidence: Weight of the targets, >= 0: a number, or a map ``[B, 1 or T, H, W]``.
         sigma_spatial: Side of a grid cell in pixels.
         sigma_luma: Side of a grid cell in grey levels of luma.
         sigma_chroma: Side of a grid cell in grey levels of either chroma.
         lam: Weight λ of smoothness against fidelity to the target.
         tolerance: Conjugate gradients stop at this residual, relative to the right-hand side.
-        iterations: Conjugate gradients stop after as many steps.
+        iterations: Maximum number of steps of conjugate gradients.
 
     Returns:
-        Smoothed targets in [0, 1], in the shape and on the device of the targets, of their dtype
-        where it is floating, else float32.
+        Smoothed targets in [0, 1], with the shape and device of the targets, and with their dtype
+        if it is floating, else float32.
 
     Raises:
-        SodError: If a shape does not fit, the images are empty or not finite, or a side is not > 0.
+        SodError: If a shape is wrong, the images are empty or not finite, or a side is not > 0.
     """
     grid = BilateralGrid(images, sigma_spatial, sigma_luma, sigma_chroma)
     return grid.solve(targets, confidence, lam, tolerance, iterations)
 
 
 def _check(images: Tensor, sigmas: Sigmas) -> None:
-    """Refuse images and cell sizes that have no grid."""
+    """Raise an error for images and cell sizes without a grid."""
     if images.ndim != 4 or images.shape[1] != 3 or not images.numel():
         raise SodError(f"images: shape {list(images.shape)} is not [B, 3, H, W] with B, H, W >= 1")
     for name, sigma in vars(sigmas).items():
@@ -149,22 +151,26 @@ def _check(images: Tensor, sigmas: Sigmas) -> None:
             raise SodError(f"sigma_{name}: {sigma} is not > 0; give the side of a grid cell")
 
 
-def _splat(vertices: Vertices, targets: Tensor, trust: float | Tensor) -> tuple[Tensor, Tensor]:
-    """Sum trusted targets ``[B, T, H, W]`` and the trust itself at the vertices, ``[·, N]``."""
-    if isinstance(trust, Tensor):
-        trust = trust.double()
-        return _sums(vertices, targets * trust), _sums(vertices, trust)
-    return _sums(vertices, targets).mul_(trust), vertices.counts[None].double().mul_(trust)
+def _splat(
+    vertices: Vertices, targets: Tensor, confidence: float | Tensor
+) -> tuple[Tensor, Tensor]:
+    """Sum weighted targets ``[B, T, H, W]`` and their weights at the vertices, ``[·, N]``."""
+    if isinstance(confidence, Tensor):
+        confidence = confidence.double()
+        return _sums(vertices, targets * confidence), _sums(vertices, confidence)
+    counts = vertices.counts[None].double()
+    return _sums(vertices, targets).mul_(confidence), counts.mul_(confidence)
 
 
 def _sums(vertices: Vertices, maps: Tensor) -> Tensor:
+    """Sum maps ``[B, T, H, W]`` over the pixels of each vertex, ``[T, N]`` in float64."""
     values = maps.transpose(0, 1).flatten(1).double()
     sums = values.new_zeros(len(values), len(vertices.counts))
     return sums.index_add_(1, vertices.pixels.long(), values)
 
 
 def _slice(vertices: Vertices, values: Tensor, targets: Tensor) -> Tensor:
-    """Read values ``[T, N]`` of vertices at the pixels, clipped, in the shape of the targets."""
+    """Read values ``[T, N]`` of vertices at the pixels, clipped to [0, 1], as ``[B, T, H, W]``."""
     dtype = targets.dtype if targets.is_floating_point() else torch.float32
     pixels = values.clamp_(0, 1).to(dtype).index_select(1, vertices.pixels)
     batch, count, height, width = targets.shape

@@ -1,4 +1,4 @@
-"""The cells of bilateral space: integer coordinates of pixels and the vertices they fall on."""
+"""Cells of the bilateral grid: integer coordinates of pixels, and the occupied vertices."""
 
 from dataclasses import dataclass
 
@@ -30,13 +30,14 @@ class Sigmas:
 
 @dataclass(frozen=True)
 class Vertices:
-    """The occupied cells of some images.
+    """The occupied cells of a batch of images.
 
     Attributes:
-        pixels: The vertex of each pixel, int32 or int64, ``[B*H*W]``.
-        owners: The image of each vertex, increasing, ``[N]``.
-        counts: Pixels of each vertex, ``[N]``.
-        neighbours: Vertices one step apart along the five axes, -1 for none, ``[10, N]``.
+        pixels: Index of the vertex of each pixel, int32 or int64, ``[B*H*W]``.
+        owners: Index of the image of each vertex, non-decreasing, ``[N]``.
+        counts: Number of pixels of each vertex, ``[N]``.
+        neighbours: Indices of the vertices one step away along the five axes, -1 for none,
+            ``[10, N]``.
     """
 
     pixels: Tensor
@@ -46,23 +47,24 @@ class Vertices:
 
 
 def _extent(largest: float, sigma: float) -> int:
-    """Return the number of coordinates of values in [0, largest], plus a margin at either end."""
+    """Return the number of cells of values in [0, largest], plus a margin of one at either end."""
     return int(largest / sigma) + 3
 
 
 def colour_keys(images: Tensor, sigmas: Sigmas) -> tuple[Tensor, tuple[int, int, int]]:
-    """Number the colour cell of every pixel: luma, U and V (JPEG's conversion, offset 128).
+    """Compute the index of the colour cell of every pixel: luma, U and V (as in JPEG).
 
     Args:
         images: RGB in [0, 1], ``[B, 3, H, W]``.
         sigmas: Side lengths of a cell.
 
     Returns:
-        Integer keys ``[B, H*W]``, and the extents of the three axes (the last is the fastest).
+        Integer keys ``[B, H*W]``, and the numbers of cells along the three axes, of which the last
+        varies fastest.
     """
     pixels = images.flatten(2)
     luma, chroma = _extent(255, sigmas.luma), _extent(256, sigmas.chroma)
-    # In tiles that stay in the cache; a large image then needs little memory beside its keys.
+    # Tiles fit the CPU cache, and large images need little memory besides their keys.
     tile = _TILE if images.device.type == "cpu" else pixels.shape[2]
     dtype = torch.int32 if luma * chroma * chroma < 2**31 else torch.int64
     parts = [_keys(part, sigmas, chroma, dtype) for part in torch.split(pixels, tile, 2)]
@@ -70,9 +72,9 @@ def colour_keys(images: Tensor, sigmas: Sigmas) -> tuple[Tensor, tuple[int, int,
 
 
 def _keys(pixels: Tensor, sigmas: Sigmas, extent: int, dtype: torch.dtype) -> Tensor:
-    """Number the colour cells of pixels ``[B, 3, P]``; ``extent`` is that of U and of V."""
-    # Rounding to a fine lattice gives 8-bit images their exact grey levels back, and sums in a
-    # fixed order give every device the same cells: greys lie on a cell border of both chromas.
+    """Compute the colour keys of pixels ``[B, 3, P]``; ``extent`` is that of U and of V."""
+    # Greys lie on a cell border of both chromas. Rounding to a fine lattice restores the exact
+    # levels of 8-bit images, and sums in a fixed order give the same cells on every device.
     exact = pixels if pixels.dtype == torch.float64 else pixels.float()
     levels = exact.clamp(0, 1).mul_(255 * _LATTICE).round_().double()
     red, green, blue = levels.unbind(1)
@@ -90,48 +92,52 @@ def _keys(pixels: Tensor, sigmas: Sigmas, extent: int, dtype: torch.dtype) -> Te
 
 
 def find_vertices(images: Tensor, sigmas: Sigmas) -> Vertices:
-    """Find the occupied cells of images ``[B, 3, H, W]`` in [0, 1], and their neighbours.
+    """Find the occupied cells of images, and their neighbours.
 
-    A cell is a place and a colour. Only colours that occur are numbered, so that the table of all
-    cells stays small; one number more than there are stands for the colours that do not.
+    A cell is a position and a colour. Only colours that occur have an index, which keeps the table
+    of all cells small; one additional index stands for all other colours.
+
+    Args:
+        images: RGB in [0, 1], ``[B, 3, H, W]``.
+        sigmas: Side lengths of a cell.
     """
     batch, _, height, width = images.shape
     keys, extents = colour_keys(images, sigmas)
     colours = Numbering(keys.flatten(), extents[0] * extents[1] * extents[2])
     count = len(colours) + 1
     columns = _extent(width - 1, sigmas.spatial) * count
-    places = _extent(height - 1, sigmas.spatial) * columns
+    positions = _extent(height - 1, sigmas.spatial) * columns
     y = _steps(height, sigmas.spatial, images.device) * columns
     x = _steps(width, sigmas.spatial, images.device) * count
-    b = torch.arange(batch, device=images.device)[:, None] * places
-    dtype = torch.int32 if batch * places < 2**31 else torch.int64
+    b = torch.arange(batch, device=images.device)[:, None] * positions
+    dtype = torch.int32 if batch * positions < 2**31 else torch.int64
     cells = ((b + y).to(dtype)[..., None] + x.to(dtype)).flatten().add_(colours.numbers)
-    vertices = Numbering(cells, batch * places)
+    vertices = Numbering(cells, batch * positions)
     return Vertices(
         pixels=vertices.numbers,
-        owners=vertices.values // places,
+        owners=vertices.values // positions,
         counts=vertices.counts,
         neighbours=_neighbours(vertices, colours, columns, extents),
     )
 
 
 def _steps(size: int, sigma: float, device: torch.device) -> Tensor:
-    """Return the coordinates of pixels 0..size-1 along one axis, after a margin of one."""
+    """Return the cell coordinates of the pixels along one axis, after a margin of one cell."""
     return (torch.arange(size, device=device, dtype=torch.float64) / sigma).long() + 1
 
 
 def _neighbours(
     vertices: Numbering, colours: Numbering, columns: int, extents: tuple[int, int, int]
 ) -> Tensor:
-    """Look the neighbours of all vertices up: two along each axis, ``[10, N]``."""
+    """Return the neighbours of all vertices, two along each axis, ``[10, N]``."""
     absent = len(colours)
     count = absent + 1
     colour = vertices.values % count
-    place = vertices.values - colour
+    position = vertices.values - colour
     cells = [vertices.values + step for step in (-columns, -count, count, columns)]
     for axis in (extents[1] * extents[2], extents[2], 1):
         for step in (-axis, axis):
             other = colours.find(colours.values + step)
             other = torch.where(other < 0, absent, other)
-            cells.append(place + other.index_select(0, colour))
+            cells.append(position + other.index_select(0, colour))
     return vertices.find(torch.cat(cells)).view(10, -1)

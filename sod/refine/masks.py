@@ -1,7 +1,6 @@
-"""Connected components of binary masks, their holes and their boxes (4-connectivity)."""
+"""Overlap of masks; connected components and holes of binary masks (4-connectivity)."""
 
 from collections.abc import Callable
-from typing import Literal
 
 import cv2
 import numpy as np
@@ -9,26 +8,48 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-Mode = Literal["single", "multi"]
 Mask = NDArray[np.uint8]
 
 
+def mask_iou(left: Tensor, right: Tensor, empty: float = 1.0) -> Tensor:
+    """Compute the intersection over union of masks; soft masks use minimum and maximum.
+
+    Args:
+        left: Boolean, or in [0, 1], ``[..., H, W]``.
+        right: Of the same type, with a shape that broadcasts with that of ``left``.
+        empty: Result for two empty masks.
+
+    Returns:
+        ``[...]`` in [0, 1].
+    """
+    overlap = torch.minimum(left, right).sum((-2, -1))
+    union = torch.maximum(left, right).sum((-2, -1))
+    return torch.where(union > 0, overlap / union.clamp(min=1e-12), empty)
+
+
+def border_pixels(maps: Tensor) -> Tensor:
+    """Return the outermost pixels of maps ``[B, H, W]``, each once, ``[B, N]``."""
+    inner = maps[:, 1:-1]
+    sides = [maps[:, :1], maps[:, 1:][:, -1:], inner[..., :1], inner[..., 1:][..., -1:]]
+    return torch.cat([side.flatten(1) for side in sides], 1)
+
+
 def seed_component(masks: Tensor, seeds: Tensor) -> Tensor:
-    """Keep the component that contains the seed.
+    """Keep the connected component that contains the seed.
 
     Args:
         masks: Boolean, ``[B, 1, H, W]``.
-        seeds: Index of each seed in its flattened mask, integer, ``[B]``.
+        seeds: Index of the seed of each mask in its flattened pixels, integer, ``[B]``.
 
     Returns:
         Boolean, ``[B, 1, H, W]``; empty where the seed is not in the mask.
     """
     indices = seeds.tolist()
-    return _each(masks, lambda mask, number: _component_at(mask, int(indices[number])))
+    return _map_masks(masks, lambda mask, number: _component_at(mask, int(indices[number])))
 
 
 def largest_component(masks: Tensor) -> Tensor:
-    """Keep the largest component of the foreground, however little or much it covers.
+    """Keep the largest connected component of the foreground.
 
     Args:
         masks: Boolean, ``[B, C, H, W]``.
@@ -36,11 +57,11 @@ def largest_component(masks: Tensor) -> Tensor:
     Returns:
         Boolean, ``[B, C, H, W]``; empty where the mask is empty.
     """
-    return _each(masks, lambda mask, _: _largest(mask))
+    return _map_masks(masks, lambda mask, _: _largest(mask))
 
 
 def fill_holes(masks: Tensor) -> Tensor:
-    """Fill the background that the border of the image does not reach.
+    """Fill the background regions that are not connected to the border of the image.
 
     Args:
         masks: Boolean, ``[B, C, H, W]``.
@@ -50,62 +71,41 @@ def fill_holes(masks: Tensor) -> Tensor:
     """
     if masks.device.type == "cuda":
         return _fill_holes_by_sweeps(masks)
-    return _each(masks, lambda mask, _: _fill(mask))
+    return _map_masks(masks, lambda mask, _: _fill(mask))
 
 
-def binarise(soft: Tensor, mode: Mode = "single") -> Tensor:
-    """Turn refined saliency into masks: above one half, holes filled.
+def binarise(soft: Tensor) -> Tensor:
+    """Threshold refined saliency at one half and fill the holes.
 
-    The published post-processing drops the largest label, whichever it is, and so returns the
-    complement of an object above half of the image; here the foreground is known by its value.
-    Without any foreground the published mask is full, here it is empty.
+    The published post-processing removes the largest label, foreground or background: for an object
+    larger than half of the image it returns the complement, and without foreground a full mask.
+    Here the foreground is always kept, and the mask without foreground is empty.
 
     Args:
         soft: Saliency in [0, 1], ``[B, C, H, W]``.
-        mode: ``"single"`` keeps the largest component, ``"multi"`` all of them.
 
     Returns:
         Boolean, ``[B, C, H, W]``.
     """
-    masks = fill_holes(soft > 0.5)
-    return largest_component(masks) if mode == "single" else masks
+    return fill_holes(soft > 0.5)
 
 
-def tight_boxes(masks: Tensor) -> Tensor:
-    """Return the box around the foreground of each mask.
-
-    Args:
-        masks: Boolean, ``[B, 1, H, W]``.
-
-    Returns:
-        Boxes ``[x0, y0, x1, y1)`` in pixels, int64, ``[B, 4]``; all zero where the mask is empty.
-    """
-    first, last = zip(*(_ends(masks.flatten(1, 2).any(axis)) for axis in (1, 2)), strict=True)
-    return torch.stack([*first, *last], 1)
-
-
-def _ends(occupied: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the first and one past the last occupied place of each row ``[B, N]``, 0 if none."""
-    size = occupied.shape[1]
-    weights = occupied.byte()
-    last = size - weights.flip(1).argmax(1)
-    return weights.argmax(1), last * occupied.any(1)
-
-
-def _each(masks: Tensor, change: Callable[[Mask, int], Mask]) -> Tensor:
-    """Apply a function of one mask and its number to all masks, on the CPU."""
-    planes = masks.to("cpu", torch.uint8).contiguous().flatten(0, -3).numpy()
-    changed = [change(mask, number) for number, mask in enumerate(planes)]
+def _map_masks(masks: Tensor, change: Callable[[Mask, int], Mask]) -> Tensor:
+    """Apply a function of a mask ``[H, W]`` and its index to all masks, on the CPU."""
+    arrays = masks.to("cpu", torch.uint8).contiguous().flatten(0, -3).numpy()
+    changed = [change(mask, number) for number, mask in enumerate(arrays)]
     return torch.from_numpy(np.stack(changed)).view(masks.shape).to(masks.device, torch.bool)
 
 
 def _component_at(mask: Mask, index: int) -> Mask:
+    """Return the connected component at a flat index, empty in the background."""
     labels = cv2.connectedComponents(mask, connectivity=4)[1]
     label = labels.flat[index]
     return np.asarray((labels == label) & (label > 0), dtype=np.uint8)
 
 
 def _largest(mask: Mask) -> Mask:
+    """Return the largest connected component."""
     _, labels, statistics, _ = cv2.connectedComponentsWithStats(mask, connectivity=4)
     if len(statistics) == 1:
         return mask
@@ -114,16 +114,17 @@ def _largest(mask: Mask) -> Mask:
 
 
 def _fill(mask: Mask) -> Mask:
-    """Flood the background from a margin around the mask; what stays dry is foreground."""
+    """Fill the holes by a flood fill of the background from a margin around the mask."""
     flooded = np.pad(mask, 1)
     cv2.floodFill(flooded, None, (0, 0), 2, flags=4)
     return np.asarray(flooded[1:-1, 1:-1] != 2, dtype=np.uint8)
 
 
 def _fill_holes_by_sweeps(masks: Tensor) -> Tensor:
-    """Flood the background from the border in straight sweeps, until nothing changes.
+    """Fill the holes by sweeping the background from the border along rows and columns.
 
-    All masks stay on their device; the number of rounds is that of the turns of the longest bay.
+    The masks stay on their device. The sweeps are repeated until nothing changes; their number
+    depends on the number of turns of the most winding background region.
     """
     reached = torch.ones_like(masks)
     reached[..., 1:-1, 1:-1] = False
@@ -138,12 +139,12 @@ def _fill_holes_by_sweeps(masks: Tensor) -> Tensor:
 
 
 def _sweep(walls: Tensor, reached: Tensor, axis: int, backward: bool) -> Tensor:
-    """Carry what is reached along one axis, up to the next wall."""
+    """Extend the reached pixels along one axis, up to the next wall."""
     if backward:
         return _sweep(walls.flip(axis), reached.flip(axis), axis, False).flip(axis)
     size = walls.shape[axis]
-    places = torch.arange(1, size + 1, dtype=torch.int32, device=walls.device)
-    places = places.view(-1, *[1] * (-axis - 1))
-    wall = (places * walls).cummax(axis).values
-    source = (places * reached).cummax(axis).values
+    positions = torch.arange(1, size + 1, dtype=torch.int32, device=walls.device)
+    positions = positions.view(-1, *[1] * (-axis - 1))
+    wall = (positions * walls).cummax(axis).values
+    source = (positions * reached).cummax(axis).values
     return source > wall

@@ -1,14 +1,14 @@
-"""Consecutive numbers for the distinct values among many integers."""
+"""Consecutive indices for the distinct values of an integer tensor."""
 
 import torch
 from torch import Tensor
 
 
 class Numbering:
-    """Numbers 0..n-1, in increasing order, for the distinct values among integer keys.
+    """Indices 0 to n - 1, in increasing order, for the distinct values of integer keys.
 
-    A table over the whole span answers where it is not much larger than the keys; otherwise the
-    keys are sorted. Both give the same numbers and neither can collide.
+    A lookup table over the whole span is used if it is not much larger than the keys; otherwise
+    the keys are sorted. Both give the same indices, and neither has collisions.
 
     Args:
         keys: Keys in ``[0, span)``, int32 or int64, ``[K]``.
@@ -16,8 +16,8 @@ class Numbering:
 
     Attributes:
         values: The distinct keys, increasing, int64, ``[n]``.
-        numbers: The number of each key, int32 or int64, ``[K]``.
-        counts: How often each value occurs, int64, ``[n]``.
+        numbers: Index of each key in ``values``, int32 or int64, ``[K]``.
+        counts: Number of occurrences of each value, int64, ``[n]``.
     """
 
     def __init__(self, keys: Tensor, span: int) -> None:
@@ -39,8 +39,8 @@ class Numbering:
         return len(self.values)
 
     def find(self, keys: Tensor) -> Tensor:
-        """Return the number of each key in ``[0, span)``, or -1 where it has none."""
+        """Return the index of each key in ``[0, span)``, or -1 for keys that do not occur."""
         if self._table is not None:
             return self._table.index_select(0, keys)
-        places = torch.searchsorted(self.values, keys).clamp_(max=len(self) - 1)
-        return torch.where(self.values.index_select(0, places) == keys, places, -1)
+        positions = torch.searchsorted(self.values, keys).clamp_(max=len(self) - 1)
+        return torch.where(self.values.index_select(0, positions) == keys, positions, -1)

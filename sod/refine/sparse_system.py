@@ -1,4 +1,4 @@
-"""The solver's linear system for one image on the CPU: numpy vectors, one scipy matrix."""
+"""Linear system of the bilateral solver for one image, in NumPy and SciPy on the CPU."""
 
 import numpy as np
 import torch
@@ -16,19 +16,19 @@ Vector = NDArray[np.float64]
 
 
 class SparseSystem:
-    """The smoothness of one grid, and the solution of targets on it.
+    """Smoothness matrix of one bilateral grid, and the solution of its linear systems.
 
-    The smoothness term is ``Dm - Dn B Dn``: ``B`` blurs along the five axes (a vertex weighs 10 in
-    its own blur), and the diagonal ``Dn`` makes it nearly bistochastic (Barron & Poole 2016,
-    algorithm 1). ``Dm`` is what the last step leaves, so that its rows sum to zero.
+    The smoothness matrix is ``Dm - Dn B Dn``. ``B`` blurs along the five axes, with a weight of 10
+    for the vertex itself; the diagonal ``Dn`` makes it nearly bistochastic (Barron & Poole 2016,
+    algorithm 1). The diagonal ``Dm`` is chosen such that the rows sum to zero.
 
     Args:
         vertices: The occupied cells of one image.
     """
 
     def __init__(self, vertices: Vertices) -> None:
-        # Rows of equal length in sequence let the processor foresee the end of each: the product
-        # with the matrix takes half as long.
+        # Sorting the rows by length halves the time of the matrix product, as the processor can
+        # then predict where each row ends.
         table = vertices.neighbours.numpy()
         degrees = (table >= 0).sum(0, dtype=np.uint8)
         self._order = degrees.argsort(kind="stable")
@@ -43,31 +43,31 @@ class SparseSystem:
     def solve(
         self, data: Tensor, weight: Tensor, lam: float, tolerance: float, iterations: int
     ) -> Tensor:
-        """Solve ``(lam * smoothness + diag(weight)) x = data`` from ``data / weight``.
+        """Solve ``(lam * smoothness + diag(weight)) x = data``, starting from ``data / weight``.
 
         Args:
             data: Right-hand sides, float64, ``[T, N]``.
             weight: Confidence at the vertices, float64, ``[1 or T, N]``.
             lam: Weight of the smoothness.
             tolerance: Residual to stop at, relative to the right-hand side.
-            iterations: Greatest number of steps.
+            iterations: Maximum number of steps.
 
         Returns:
             Values at the vertices, float64, ``[T, N]``.
         """
         weights = weight.expand_as(data).numpy()
         solution = np.empty(data.shape)
-        for row, right, trust in zip(solution, data.numpy(), weights, strict=True):
-            ordered = right[self._order], trust[self._order]
+        for row, right, row_weight in zip(solution, data.numpy(), weights, strict=True):
+            ordered = right[self._order], row_weight[self._order]
             row[self._order] = self._solve_one(*ordered, lam, tolerance, iterations)
         return torch.from_numpy(solution)
 
     def _solve_one(
         self, data: Vector, weight: Vector, lam: float, tolerance: float, iterations: int
     ) -> Vector:
-        """Run conjugate gradients on the system scaled by the root of its diagonal.
+        """Run conjugate gradients on the system, scaled to a diagonal of 1.
 
-        They walk exactly as Jacobi-preconditioned ones do on the system itself; the diagonal is 1.
+        This is equivalent to Jacobi-preconditioned conjugate gradients on the system itself.
         """
         diagonal = np.maximum(lam * self._degree + weight, DIAGONAL_MIN)
         root = np.sqrt(diagonal)
@@ -78,7 +78,7 @@ class SparseSystem:
         direction, previous = np.zeros_like(data), 1.0
         for _ in range(iterations):
             product = _dot(residual, residual)
-            # Residuals are measured unscaled, as scipy's `cg` measures them, where it may matter.
+            # The criterion of scipy's `cg` is the unscaled residual; it is computed only if needed.
             if least * product <= limit and _dot(residual**2, diagonal) <= limit:
                 break
             direction *= product / previous
@@ -92,19 +92,19 @@ class SparseSystem:
 
 
 def _dot(left: Vector, right: Vector) -> float:
-    """Return the inner product, in one thread and so always in the same order."""
+    """Return the inner product, in a single thread and thus in a fixed order of summation."""
     return float(np.einsum("i,i", left, right))
 
 
 def _matrix(
     table: NDArray[np.int64], degrees: NDArray[np.uint8], order: NDArray[np.intp]
 ) -> csr_array:
-    """Return the 0/1 matrix ``[N, N]`` of neighbours ``[10, N]``, both axes in that order."""
+    """Return the 0/1 matrix ``[N, N]`` of neighbours ``[10, N]``, both axes sorted by ``order``."""
     size = len(order)
-    places = np.empty(size, dtype=np.int32)
-    places[order] = np.arange(size, dtype=np.int32)
+    positions = np.empty(size, dtype=np.int32)
+    positions[order] = np.arange(size, dtype=np.int32)
     rows = np.ascontiguousarray(table.astype(np.int32).T).take(order, axis=0).ravel()
-    columns = places.take(rows.compress(rows >= 0))
+    columns = positions.take(rows.compress(rows >= 0))
     pointers = np.zeros(size + 1, dtype=np.int32)
     degrees[order].cumsum(dtype=np.int32, out=pointers[1:])
     entries = (np.ones(len(columns)), columns, pointers)

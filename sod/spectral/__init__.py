@@ -1,6 +1,6 @@
-"""Normalized cuts on dense graphs of image tokens: pure functions, usable without Lightning."""
+"""Normalized cuts on dense graphs of image tokens, as pure functions."""
 
-from sod.spectral.cut import Cut, bipartition, normalized_cut, pixel_box
+from sod.spectral.cut import Cut, bipartition, normalized_cut
 from sod.spectral.eigen import NotConvergedError, second_eigenvector
 from sod.spectral.graph import Graph, affinity
 
@@ -11,6 +11,5 @@ __all__ = [
     "affinity",
     "bipartition",
     "normalized_cut",
-    "pixel_box",
     "second_eigenvector",
 ]

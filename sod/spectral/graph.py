@@ -1,4 +1,4 @@
-"""The affinity graph of a set of tokens."""
+"""Affinity graph of image tokens."""
 
 from typing import Literal
 
@@ -14,16 +14,16 @@ Graph = Literal["binary", "weighted"]
 def affinity(features: Tensor, tau: float, eps: float = 1e-5, graph: Graph = "binary") -> Tensor:
     """Connect tokens whose cosine similarity is above ``tau``.
 
-    ``binary`` is the graph of TokenCut (arXiv 2202.11539, section 3.2): 1 where the similarity is
-    strictly above ``tau``, ``eps`` elsewhere. ``weighted`` keeps the similarity instead of the 1.
-    The small ``eps`` keeps the graph connected; a zero feature is similar to nothing, not even
-    to itself. Half-precision features are compared in float32.
+    ``binary`` is the graph of TokenCut (arXiv 2202.11539, section 3.2): the weight is 1 where the
+    similarity is strictly above ``tau``, and ``eps`` elsewhere. ``weighted`` uses the similarity
+    instead of 1. The small ``eps`` keeps the graph connected. A zero feature is similar to no
+    token, not even to itself. Half-precision features are compared in float32.
 
     Args:
         features: Tokens, ``[N, C]``, any floating type.
         tau: Threshold on the cosine similarity, in [-1, 1].
-        eps: Weight of the remaining edges, above 0.
-        graph: What an edge above the threshold weighs.
+        eps: Weight of the remaining edges, positive.
+        graph: Weights of the edges above the threshold.
 
     Returns:
         Symmetric, positive weights ``[N, N]`` in float64.
@@ -41,24 +41,25 @@ def affinity(features: Tensor, tau: float, eps: float = 1e-5, graph: Graph = "bi
     rest = torch.tensor(eps, dtype=torch.float64, device=features.device)
     if graph == "binary":
         return torch.where(near, torch.ones_like(rest), rest)
-    # The product of two matrices need not be symmetric to the last bit; the solvers rely on it.
+    # Matrix products may be asymmetric in the last bit, but the solvers need exact symmetry.
     weights = torch.where(near, similarity.double().clamp_min(eps), rest)
     return (weights + weights.T) / 2
 
 
 def is_uniform(weights: Tensor) -> bool:
-    """Tell whether all edges between different tokens weigh the same, so that no cut is better.
+    """Return whether all edges between different tokens have equal weights.
 
     Args:
         weights: Symmetric weights ``[N, N]``.
 
     Returns:
-        True for a single token and where the edges agree to a relative 1e-6.
+        True if the edges agree up to a relative 1e-6, in which case no cut is better than another,
+        and for a single token.
     """
     count = len(weights)
     if count < 2:
         return True
-    # Read as rows of N + 1, every diagonal entry but the first is the last of its row.
+    # Without its first entry, and in rows of N + 1, the matrix has the diagonal in the last column.
     edges = weights.flatten()[1:].view(count - 1, count + 1)[:, :-1]
     lowest, highest = torch.aminmax(edges)
     return bool(highest - lowest <= 1e-6 * highest)

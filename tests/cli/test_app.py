@@ -62,7 +62,7 @@ def test_test_prints_a_table_and_writes_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_predict_keeps_folders_and_goes_on_after_bad_files(
+def test_predict_keeps_folders_and_continues_after_bad_files(
     scenes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source, out = tmp_path / "photos", tmp_path / "out"
@@ -75,8 +75,8 @@ def test_predict_keeps_folders_and_goes_on_after_bad_files(
     assert main(["predict", *DEMO, "--source", str(source), "--out", str(out)]) == 1
     names = {"same.png.png", "same.jpg.png", "deep er/ä/same.png"}
     for kind in ["map", "overlay", "cutout"]:
-        found = {path.relative_to(out / kind).as_posix() for path in (out / kind).rglob("*.png")}
-        assert found == names
+        written = {path.relative_to(out / kind).as_posix() for path in (out / kind).rglob("*.png")}
+        assert written == names
     cutout = np.asarray(Image.open(out / "cutout" / "same.png.png"))
     map_ = np.asarray(Image.open(out / "map" / "same.png.png"))
     original = np.asarray(Image.open(source / "same.png"))
@@ -135,7 +135,7 @@ def test_predict_on_odd_sizes(size: tuple[int, int], tmp_path: Path) -> None:
     assert Image.open(tmp_path / "out" / "map" / "odd.png").size == size
 
 
-def test_data_check_tells_defects_by_its_exit_code(
+def test_data_check_reports_defects_by_its_exit_code(
     scenes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["data", "check", "--data.name", str(scenes)]) == 0
@@ -147,7 +147,7 @@ def test_data_check_tells_defects_by_its_exit_code(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["evaluate", *DEMO, "--model.tua", "1"], "Did you mean 'model.tau'?"),
         (["evaluate", *DEMO, "--model.backbone.nam", "x"], "Did you mean 'model.backbone.name'?"),
@@ -169,12 +169,16 @@ def test_data_check_tells_defects_by_its_exit_code(
         (["data", "chek"], "check"),
     ],
 )
-def test_mistakes_are_told_in_one_line(
-    arguments: list[str], said: str, errors: Errors, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_mistakes_are_reported_in_one_line(
+    arguments: list[str],
+    message: str,
+    errors: Errors,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(arguments) == 2
-    assert said in errors()
+    assert message in errors()
 
 
 def test_config_files_are_checked_by_key(tmp_path: Path, errors: Errors) -> None:

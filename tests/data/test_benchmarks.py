@@ -1,25 +1,18 @@
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
+from helpers.image_files import write_images
 
 from sod.core.errors import SodError
 from sod.data.benchmarks import available, find_dataset
 from sod.data.catalogue import BENCHMARKS, benchmark_called
 
 
-def write(folder: Path, *names: str, suffix: str = ".png", size: tuple[int, int] = (4, 5)) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in names:
-        Image.fromarray(np.full(size, 255, np.uint8)).save(folder / f"{name}{suffix}")
-
-
 def lay_out(root: Path, images: str, masks: str | None) -> None:
-    write(root / images, "a", "b", suffix=".jpg")
-    write(root / images / "__MACOSX", "._a")
+    write_images(root / images, "a", "b", suffix=".jpg")
+    write_images(root / images / "__MACOSX", "._a")
     if masks:
-        write(root / masks, "a", "b")
+        write_images(root / masks, "a", "b")
 
 
 LAYOUTS = [
@@ -81,7 +74,7 @@ def test_images_alone_are_found_for_label_free_use(
         assert [s.mask for s in find_dataset(tmp_path, name).samples] == [None, None]
 
 
-def test_a_place_with_masks_is_preferred(tmp_path: Path) -> None:
+def test_a_location_with_masks_is_preferred(tmp_path: Path) -> None:
     lay_out(tmp_path, "DUTS-TE/DUTS-TE-Image", None)
     lay_out(tmp_path, "DUTS/DUTS-TE-Image", "DUTS/DUTS-TE-Mask")
     assert find_dataset(tmp_path, "DUTS-TE").samples[0].mask is not None
@@ -117,17 +110,17 @@ def test_counts_are_the_published_ones() -> None:
 def test_wrong_masks_of_duts_te_are_kept_or_dropped(tmp_path: Path) -> None:
     wrong = ["ILSVRC2012_test_00036002", "sun_bcogaqperiljqupq"]
     surplus = [f"m{name}" for name in wrong]
-    write(tmp_path / "DUTS-TE/DUTS-TE-Image", "a", *wrong, surplus[0], suffix=".jpg")
-    write(tmp_path / "DUTS-TE/DUTS-TE-Mask", "a", *wrong, *surplus)
+    write_images(tmp_path / "DUTS-TE/DUTS-TE-Image", "a", *wrong, surplus[0], suffix=".jpg")
+    write_images(tmp_path / "DUTS-TE/DUTS-TE-Mask", "a", *wrong, *surplus)
     found = find_dataset(tmp_path, "DUTS-TE")
     assert [s.name for s in found.samples] == sorted([*wrong, "a"])
-    assert found.spare_masks == []
+    assert found.unmatched_masks == []
     assert [s.name for s in find_dataset(tmp_path, "DUTS-TE", drop_defects=True).samples] == ["a"]
 
 
 def test_mismatched_pairs_of_duts_tr_are_fitted(tmp_path: Path) -> None:
-    write(tmp_path / "DUTS-TR/DUTS-TR-Image", "a", "n04442312_17818", suffix=".jpg")
-    write(tmp_path / "DUTS-TR/DUTS-TR-Mask", "a", "n04442312_17818")
+    write_images(tmp_path / "DUTS-TR/DUTS-TR-Image", "a", "n04442312_17818", suffix=".jpg")
+    write_images(tmp_path / "DUTS-TR/DUTS-TR-Mask", "a", "n04442312_17818")
     fits = {s.name: s.fit_mask for s in find_dataset(tmp_path, "DUTS-TR").samples}
     assert fits == {"a": False, "n04442312_17818": True}
 
@@ -146,15 +139,15 @@ def test_own_folders(tmp_path: Path, images: str, masks: str) -> None:
 
 
 def test_own_folder_without_masks_is_searched_below(tmp_path: Path) -> None:
-    write(tmp_path / "own/x", "b")
-    write(tmp_path / "own/y/z", "a")
+    write_images(tmp_path / "own/x", "b")
+    write_images(tmp_path / "own/y/z", "a")
     assert [s.name for s in find_dataset(tmp_path, "own").samples] == ["x/b", "y/z/a"]
-    write(tmp_path / "tree/images/p", "1")
-    write(tmp_path / "tree/masks/p", "1")
+    write_images(tmp_path / "tree/images/p", "1")
+    write_images(tmp_path / "tree/masks/p", "1")
     assert find_dataset(tmp_path, "tree").samples[0].mask == tmp_path / "tree/masks/p/1.png"
 
 
-def test_absent_and_misspelt_datasets_say_what_is_there(tmp_path: Path) -> None:
+def test_errors_of_absent_and_misspelt_datasets_list_what_exists(tmp_path: Path) -> None:
     lay_out(tmp_path, "ECSSD/images", "ECSSD/ground_truth_mask")
     with pytest.raises(SodError, match=r"ECSDD.*Did you mean 'ECSSD'\?"):
         find_dataset(tmp_path, "ECSDD")
@@ -162,7 +155,7 @@ def test_absent_and_misspelt_datasets_say_what_is_there(tmp_path: Path) -> None:
         find_dataset(tmp_path, "ecsdd")
     with pytest.raises(SodError, match=r"DUTS-TE is not in the data root.*DUTS-TE-Image.*ECSSD"):
         find_dataset(tmp_path, "DUTS-TE")
-    with pytest.raises(SodError, match=r"is no folder; set data\.root"):
+    with pytest.raises(SodError, match=r"is not a folder; set data\.root"):
         find_dataset(tmp_path / "none", "DUTS-TE")
     (tmp_path / "empty").mkdir()
     with pytest.raises(SodError, match="empty: no images; put them into"):

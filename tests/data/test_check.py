@@ -2,22 +2,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers.image_files import write_images
 from PIL import Image
 from rich.console import Console
 
 from sod.data.check import CheckReport, check_dataset, render_table
-
-
-def write(folder: Path, *names: str, size: tuple[int, int] = (4, 5)) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in names:
-        Image.fromarray(np.full(size, 255, np.uint8)).save(folder / f"{name}.png")
-
-
-def distinct(folder: Path, *names: str, suffix: str = ".png") -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    for number, name in enumerate(names):
-        Image.fromarray(np.full((4, 5), number, np.uint8)).save(folder / f"{name}{suffix}")
 
 
 def findings(report: CheckReport) -> dict[str, tuple[str, tuple[str, ...]]]:
@@ -25,8 +14,8 @@ def findings(report: CheckReport) -> dict[str, tuple[str, tuple[str, ...]]]:
 
 
 def own(root: Path) -> Path:
-    distinct(root / "own/images", "a", "b", "c")
-    write(root / "own/masks", "a", "b", "c")
+    write_images(root / "own/images", "a", "b", "c", distinct=True)
+    write_images(root / "own/masks", "a", "b", "c")
     return root / "own"
 
 
@@ -41,11 +30,11 @@ def test_a_clean_set_has_no_findings(tmp_path: Path) -> None:
 def test_every_defect_is_named(tmp_path: Path) -> None:
     folder = own(tmp_path)
     (folder / "masks/b.png").rename(folder / "masks/z.png")
-    write(folder / "masks", "c", size=(9, 9))
+    write_images(folder / "masks", "c", size=(9, 9))
     (folder / "images/d.png").write_bytes(b"words")
-    write(folder / "masks", "d", "e")
-    distinct(folder / "images", "e", suffix=".bmp")
-    distinct(folder / "images", "e")
+    write_images(folder / "masks", "d", "e")
+    write_images(folder / "images", "e", suffix=".bmp", distinct=True)
+    write_images(folder / "images", "e", distinct=True)
     Image.fromarray(np.eye(4, 5, dtype=np.uint8)).save(folder / "masks/a.png")
     report = check_dataset(tmp_path, "own")
     found = findings(report)
@@ -73,9 +62,9 @@ def test_grey_masks_and_identical_images_are_noted(tmp_path: Path) -> None:
 
 def test_known_defects_are_reported_as_known(tmp_path: Path) -> None:
     name = "n01532829_13482"
-    distinct(tmp_path / "DUTS-TR/DUTS-TR-Image", "a", name, suffix=".jpg")
-    write(tmp_path / "DUTS-TR/DUTS-TR-Mask", "a")
-    write(tmp_path / "DUTS-TR/DUTS-TR-Mask", name, size=(8, 8))
+    write_images(tmp_path / "DUTS-TR/DUTS-TR-Image", "a", name, suffix=".jpg", distinct=True)
+    write_images(tmp_path / "DUTS-TR/DUTS-TR-Mask", "a")
+    write_images(tmp_path / "DUTS-TR/DUTS-TR-Mask", name, size=(8, 8))
     report = check_dataset(tmp_path, "duts-tr")
     levels = {issue.level: issue for issue in report.issues}
     assert levels["known"].names == (name,)
@@ -85,8 +74,8 @@ def test_known_defects_are_reported_as_known(tmp_path: Path) -> None:
 
 def test_surplus_files_are_known_and_not_counted(tmp_path: Path) -> None:
     surplus = "msun_bcogaqperiljqupq"
-    distinct(tmp_path / "DUTS-TE/DUTS-TE-Image", "a", suffix=".jpg")
-    write(tmp_path / "DUTS-TE/DUTS-TE-Mask", "a", surplus)
+    write_images(tmp_path / "DUTS-TE/DUTS-TE-Image", "a", suffix=".jpg", distinct=True)
+    write_images(tmp_path / "DUTS-TE/DUTS-TE-Mask", "a", surplus)
     report = check_dataset(tmp_path, "DUTS-TE")
     assert report.found == 1
     assert [i.names for i in report.issues if i.level == "known"] == [(surplus,)]
@@ -94,7 +83,7 @@ def test_surplus_files_are_known_and_not_counted(tmp_path: Path) -> None:
 
 
 def test_images_alone_are_no_defect(tmp_path: Path) -> None:
-    distinct(tmp_path / "own", "a")
+    write_images(tmp_path / "own", "a", distinct=True)
     report = check_dataset(tmp_path, "own")
     assert not report.defects
     assert report.issues[0].level == "note"

@@ -10,17 +10,18 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from sod.core.errors import SodError
 from sod.data.datamodule import SaliencyData
 from sod.data.dataset import Batch
+from sod.data.reading import read_image_tensor
 
-Seen = tuple[int, int, tuple[str, ...], float]
+Step = tuple[int, int, tuple[str, ...], float]  # epoch, batch, names, mean of the images
 
 
 class Recorder(pl.LightningModule):
-    """Remembers which batches training and testing gave it."""
+    """Module that records the batches of training and testing."""
 
     def __init__(self) -> None:
         super().__init__()
         self.layer = torch.nn.Linear(3, 1)
-        self.trained: list[Seen] = []
+        self.trained: list[Step] = []
         self.tested: list[tuple[int, str]] = []
 
     def training_step(self, batch: Batch, index: int) -> torch.Tensor:
@@ -86,7 +87,6 @@ def test_validation_without_a_split_takes_training_images_evenly(tmp_path: Path)
     assert [b["samples"][0].name for b in loader] == ["0000", "0003", "0006", "0009"]
     (named,) = data(tmp_path, val="builtin-2-16").val_dataloader()
     assert [b["masks"][0] is not None for b in named] == [True, True]
-    assert data(tmp_path, val="builtin-2-16").val_names == ["builtin-2-16"]
     assert data(tmp_path, val_images=0).val_dataloader() == []
 
 
@@ -105,7 +105,7 @@ def test_training_on_several_sets_takes_all_their_images(tmp_path: Path) -> None
     assert sum(len(batch["samples"]) for batch in loader) == 6
 
 
-def test_mistakes_are_told_before_anything_runs(tmp_path: Path) -> None:
+def test_mistakes_are_reported_before_anything_runs(tmp_path: Path) -> None:
     own = tmp_path / "own" / "images"
     own.mkdir(parents=True)
     Image.fromarray(np.zeros((4, 4), np.uint8)).save(own / "a.png")
@@ -139,11 +139,11 @@ def test_ecssd_through_the_data_module(shared: Path) -> None:
     assert tuple(batch["images"].shape) == (1, 3, image.height, image.width)
     assert batch["masks"][0] is not None
     assert tuple(batch["masks"][0].shape) == (image.height, image.width)
-    expected = torch.tensor(np.asarray(image.convert("RGB"))).permute(2, 0, 1) / 255
+    expected = read_image_tensor(shared / "data/ECSSD/images/0001.jpg")
     assert torch.equal(batch["images"][0], expected)
 
 
-def test_the_seed_of_the_run_decides_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_seed_of_the_run_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PL_GLOBAL_SEED", "7")
     assert SaliencyData().seed == 7
     assert SaliencyData(seed=3).seed == 3
@@ -151,10 +151,13 @@ def test_the_seed_of_the_run_decides_unless_told_otherwise(monkeypatch: pytest.M
     assert SaliencyData().seed == 0
 
 
-def test_a_variant_differs_in_what_it_is_told() -> None:
-    data = SaliencyData(root="r", train="a", size=64, batch_size=3, seed=5, drop_defects=True)
+def test_a_variant_differs_in_its_arguments_only() -> None:
+    data = SaliencyData(
+        root="r", train="a", val="v", size=64, batch_size=3, seed=5, val_images=7, drop_defects=True
+    )
     same, other = data.variant("a"), data.variant("b", 32, 2, 9)
     assert (same.train, same.size, same.batch_size, same.seed) == ("a", 64, 3, 5)
     assert (other.train, other.size, other.batch_size, other.seed) == ("b", 32, 2, 9)
-    assert other.root == "r"
+    assert (other.root, other.val, other.test, other.val_images) == ("r", "v", None, 7)
     assert other.drop_defects
+    assert not other.supervised

@@ -8,6 +8,7 @@ from torch.utils.data import DataLoader
 
 from sod.core.errors import ImageError, SodError
 from sod.data.dataset import Item, SaliencyDataset, collate
+from sod.data.reading import read_image, to_tensor
 from sod.data.samples import Sample
 from sod.data.transforms import Augmentation, EvalTransform, TrainTransform
 
@@ -67,10 +68,9 @@ def test_the_index_carries_the_epoch(tmp_path: Path) -> None:
     transform = TrainTransform(32, Augmentation(crop=0.3))
     dataset = SaliencyDataset(samples, transform, with_masks=False, seed=4)
     later = dataset[3 * 2 + 1]
-    image = np.asarray(Image.open(samples[1].image))
-    expected, _ = transform(image, None, (4, 3, 1))
+    expected, _ = transform(read_image(samples[1].image), None, (4, 3, 1))
     assert later.sample.name == "bb"
-    assert torch.equal(later.image, torch.tensor(expected).permute(2, 0, 1) / 255)
+    assert torch.equal(later.image, to_tensor(expected))
     assert not torch.equal(later.image, dataset[1].image)
 
 

@@ -54,9 +54,9 @@ def same(some: list[Batch], others: list[Batch]) -> bool:
 
 
 def test_batches_do_not_depend_on_workers(samples: list[Sample]) -> None:
-    here, apart = training(samples), training(samples, workers=2)
+    without, with_workers = training(samples), training(samples, workers=2)
     for epoch in (0, 1):
-        assert same(epoch_of(here, epoch), epoch_of(apart, epoch))
+        assert same(epoch_of(without, epoch), epoch_of(with_workers, epoch))
 
 
 def test_epochs_differ_in_order_and_augmentation(samples: list[Sample]) -> None:
@@ -168,7 +168,7 @@ def test_a_bad_file_is_collected_in_prediction(
     assert [len(batch["errors"]) for batch in batches] == [0, 1]
 
 
-def test_default_workers_share_the_machine() -> None:
+def test_default_workers_are_shared_between_processes() -> None:
     assert 0 <= default_workers(1) <= 8
     assert default_workers(10**6) == 0
     assert default_workers(2) <= default_workers(1)

@@ -45,7 +45,7 @@ def test_pairing_is_by_name_and_never_by_position(tmp_path: Path) -> None:
         ("c", "c.png"),
         ("d.v2", "d.v2.png"),
     ]
-    assert [p.name for p in pairs.spare_masks] == ["z.png"]
+    assert [p.name for p in pairs.unmatched_masks] == ["z.png"]
 
 
 def test_nested_names_are_relative_paths(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from sod.data.synthetic import builtin_scenes, make_scene, scene_layers, write_s
 
 
 @pytest.mark.parametrize("size", [16, 64, (48, 96)])
-def test_a_scene_is_its_objects_where_the_mask_says(size: int | tuple[int, int]) -> None:
+def test_a_scene_shows_its_objects_inside_the_mask(size: int | tuple[int, int]) -> None:
     for index in range(20):
         image, mask = make_scene(index, size, seed=3)
         layers = scene_layers(index, size, seed=3)
@@ -42,7 +42,7 @@ def test_scenes_follow_from_seed_and_index_alone() -> None:
     assert not np.array_equal(image, make_scene(5, 48, seed=2)[0])
 
 
-def test_sizes_and_places_vary() -> None:
+def test_sizes_and_positions_vary() -> None:
     masks = [make_scene(index, 64)[1] > 0 for index in range(200)]
     areas = np.array([mask.mean() for mask in masks])
     rim = [
@@ -67,7 +67,7 @@ def test_the_set_is_written_once_and_all_or_nothing(tmp_path: Path) -> None:
     folder = builtin_scenes(tmp_path, "builtin-2-16")
     before = (folder / "images/0000.png").stat().st_mtime_ns
     assert builtin_scenes(tmp_path, "builtin-2-16-0") == folder
-    write_scenes(folder, 2, 16)  # a second process that was late
+    write_scenes(folder, 2, 16)  # as a second process would
     assert (folder / "images/0000.png").stat().st_mtime_ns == before
     assert [p.name for p in tmp_path.iterdir()] == [folder.name]
     (folder / "masks/0001.png").unlink()

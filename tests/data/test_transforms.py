@@ -57,7 +57,7 @@ def test_photometric_steps_leave_the_mask_alone() -> None:
     assert np.array_equal(out[..., 0], out[..., 1])
 
 
-def test_seed_epoch_and_index_decide_alone() -> None:
+def test_the_result_depends_on_seed_epoch_and_index_only() -> None:
     one, other = TrainTransform(32, BUSY), TrainTransform(32, BUSY)
     other(IMAGE, None, (9, 9, 9))  # a different history
     first = one(IMAGE, None, (0, 1, 2))[0]
@@ -109,6 +109,6 @@ def test_evaluation_changes_nothing_or_the_image_size_only() -> None:
         ({"rescale": (2.0, 1.0)}, "rescale"),
     ],
 )
-def test_meaningless_options_are_named(options: dict[str, float], field: str) -> None:
+def test_invalid_options_are_named(options: dict[str, float], field: str) -> None:
     with pytest.raises(SodError, match=rf"data\.augmentation\.{field}"):
         Augmentation(**options)

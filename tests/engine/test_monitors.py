@@ -1,14 +1,8 @@
 import pytest
 import torch
 
-from sod.core.errors import SodError
-from sod.engine.monitors import (
-    CollapseGuard,
-    GuardConfig,
-    agreement,
-    foreground_shares,
-    selection_score,
-)
+from sod.engine.monitors import foreground_shares, label_free_measures, label_free_score
+from sod.methods.centre_box import CentreBox
 
 
 def test_shares_of_a_painted_corner() -> None:
@@ -22,43 +16,28 @@ def test_shares_of_a_painted_corner() -> None:
     assert shares["border"].tolist() == pytest.approx([3 / 14, 1])
 
 
-def test_agreement_is_the_iou_and_two_empty_maps_agree() -> None:
-    left, right = torch.zeros(2, 1, 2, 2), torch.zeros(2, 1, 2, 2)
-    left[0, 0, 0] = 1
-    right[0, 0, :, 0] = 1
-    assert agreement(left, right).tolist() == pytest.approx([1 / 3, 1])
-
-
 def test_the_score_does_not_fall_for_painting_all_or_nothing() -> None:
     foreground = torch.tensor([0.2, 1.0, 0.0, 0.2])
     border = torch.tensor([0.1, 1.0, 0.0, 0.5])
     sure = torch.tensor([0.8, 1.0, 1.0, 0.8])
-    score = selection_score(foreground, border, sure, torch.tensor([0.5, 1, 1, 0.5]))
+    score = label_free_score(foreground, border, sure, torch.tensor([0.5, 1, 1, 0.5]))
     assert score.tolist() == pytest.approx([0.36, 0, 0, 0.2])
 
 
-def test_the_guard_needs_patience_and_names_the_collapse() -> None:
-    guard = CollapseGuard(GuardConfig(patience=3))
-    assert [guard.update(0.95, 0.9) for _ in range(2)] == [None, None]
-    assert guard.update(0.3, 0.1) is None  # it recovers, and counting starts again
-    findings = [guard.update(0.95, 0.9) for _ in range(3)]
-    assert findings[:2] == [None, None]
-    assert findings[2] == "95% of the images is painted as foreground"
-    assert guard.diagnose(0.5, 0.45) is not None
-    assert "swapped" in str(guard.diagnose(0.4, 0.8))
-    assert "only 0.1%" in str(guard.diagnose(0.001, 0))
-    assert guard.diagnose(0.3, 0.1) is None
+def test_label_free_measures_of_a_mirrored_and_of_a_full_map() -> None:
+    images = torch.zeros(2, 3, 32, 48)
+    measures = label_free_measures(CentreBox(share=0.5).saliency, images)
+    assert measures["augmentation"].tolist() == [1.0, 1.0]
+    assert measures["border"].tolist() == [0.0, 0.0]
+    torch.testing.assert_close(measures["score"], measures["refinement"])
+    full = label_free_measures(lambda maps: maps[:, :1] + 1, images)
+    assert full["score"].tolist() == [0.0, 0.0]
 
 
-def test_the_guard_goes_on_counting_after_a_reload() -> None:
-    guard, other = CollapseGuard(GuardConfig(patience=2)), CollapseGuard(GuardConfig(patience=2))
-    guard.update(1, 1)
-    other.load_state_dict(guard.state_dict())
-    assert other.update(1, 1) is not None
-
-
-def test_off_and_unknown_actions() -> None:
-    guard = CollapseGuard(GuardConfig("off", patience=1))
-    assert guard.update(1, 1) is None
-    with pytest.raises(SodError, match=r"guard\.action: 'stop' is none of"):
-        GuardConfig("stop")  # type: ignore[arg-type]
+def test_augmentation_is_the_iou_with_the_mirrored_prediction() -> None:
+    images = torch.zeros(1, 3, 4, 6)
+    images[..., :2] = 1  # its mirror image has nothing in common with it
+    measures = label_free_measures(lambda maps: maps[:, :1], images)
+    assert measures["augmentation"].tolist() == [1.0]
+    first = label_free_measures(lambda _: images[:, :1], images)
+    assert first["augmentation"].tolist() == [0.0]

@@ -1,4 +1,4 @@
-"""Options of training from the command line: precision, accumulation, patience, hidden parts."""
+"""Options of training from the command line: precision, accumulation, patience, masking."""
 
 from pathlib import Path
 
@@ -56,38 +56,38 @@ def test_patience_needs_something_to_score(
     assert "--patience: nothing is scored" in capsys.readouterr().err
 
 
-def test_hidden_parts_come_from_a_folder(scenes: Path, tmp_path: Path) -> None:
+def test_masks_come_from_a_folder(scenes: Path, tmp_path: Path) -> None:
     for share in (0.0, 0.5):
         folder = tmp_path / f"masks{share}"
         folder.mkdir()
         mask = np.zeros((16, 16), np.uint8)
         mask[:, : int(16 * share)] = 255
         cv2.imwrite(str(folder / "mask.png"), mask)
-        words = ["--model.hidden.kind=folder", "--model.hidden.folder", str(folder)]
+        words = ["--model.masking.kind=folder", "--model.masking.folder", str(folder)]
         words += ["--data.batch_size=4", "--trainer.max_steps=3", "--model.zero_init=false"]
         assert main(arguments(scenes, tmp_path / str(share), *words)) == 0
-    shown = losses(tmp_path / "0.0", "hidden")
-    assert shown == losses(tmp_path / "0.0", "segmenter")  # a black mask hides nothing
+    masked = losses(tmp_path / "0.0", "masked")
+    assert masked == losses(tmp_path / "0.0", "segmenter")  # a black mask masks nothing
     assert losses(tmp_path / "0.0", "consistency") == [0.0] * 3
-    assert losses(tmp_path / "0.5", "hidden") != losses(tmp_path / "0.5", "segmenter")
+    assert losses(tmp_path / "0.5", "masked") != losses(tmp_path / "0.5", "segmenter")
     assert min(losses(tmp_path / "0.5", "consistency")) > 0
 
 
 def test_a_folder_without_masks_is_named(
     scenes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["--model.hidden.kind=folder", "--model.hidden.folder", str(tmp_path / "none")]
+    words = ["--model.masking.kind=folder", "--model.masking.folder", str(tmp_path / "none")]
     assert main(arguments(scenes, tmp_path, *words)) == 2
-    assert "hidden.folder" in capsys.readouterr().err
+    assert "masking.folder" in capsys.readouterr().err
 
 
-def test_a_collapse_is_told_and_starts_over(scenes: Path, tmp_path: Path) -> None:
-    # A guard to whom every prediction is too little speaks up after steps 3 and 6.
+def test_a_collapse_is_reported_and_restarts(scenes: Path, tmp_path: Path) -> None:
+    # A guard for which every prediction is too small reports after steps 3 and 6.
     words = ["--data.batch_size=4", "--model.guard.low=1", "--model.guard.patience=3"]
-    words += ["--model.start.when=collapse"]
-    with pytest.warns(UserWarning, match="step 3: collapsed: .* starting over with a fresh head"):
+    words += ["--model.initial_targets.when=collapse"]
+    with pytest.warns(UserWarning, match="step 3: collapsed: .* restarting with a fresh head"):
         assert main(arguments(scenes, tmp_path / "restart", *words)) == 0
     assert int(weights(tmp_path / "restart")["started"]) == 6
-    with pytest.warns(UserWarning, match=r"step 6: collapsed: .* going on, as guard\.action says"):
+    with pytest.warns(UserWarning, match=r"step 6: .* continuing, as guard\.action says"):
         assert main(arguments(scenes, tmp_path / "warn", *words, "--model.guard.action=warn")) == 0
     assert int(weights(tmp_path / "warn")["started"]) == -1

@@ -5,13 +5,6 @@ import pytest
 from helpers.places import CONFIGS
 
 from sod.cli import main
-from sod.data.synthetic import write_scenes
-
-
-@pytest.fixture
-def scenes(tmp_path: Path) -> Path:
-    write_scenes(tmp_path / "own", count=3, size=(40, 56), seed=1)
-    return tmp_path / "own"
 
 
 def test_benchmark_joins_methods_and_repeats_nothing(scenes: Path, tmp_path: Path) -> None:
@@ -26,12 +19,12 @@ def test_benchmark_joins_methods_and_repeats_nothing(scenes: Path, tmp_path: Pat
     assert rows[0]["peak_memory_mb"] > 50
     for name in ["metrics.tex", "curves.png", "grid.png", "per_image.csv"]:
         assert (out / name).stat().st_size > 100
-    marks = {path: path.stat().st_mtime_ns for path in out.glob("cells/*/*/metrics.json")}
-    assert len(marks) == 2
-    (out / "cells" / "Truth" / "own" / "command.json").unlink()  # as if killed before its end
+    times = {path: path.stat().st_mtime_ns for path in out.glob("results/*/*/metrics.json")}
+    assert len(times) == 2
+    (out / "results" / "Truth" / "own" / "command.json").unlink()  # as if interrupted
     assert main(["benchmark", *arguments]) == 0
-    again = {path: path.stat().st_mtime_ns for path in marks}
-    changed = {path.parts[-3] for path in marks if again[path] != marks[path]}
+    again = {path: path.stat().st_mtime_ns for path in times}
+    changed = {path.parts[-3] for path in times if again[path] != times[path]}
     assert changed == {"Truth"}
 
 
@@ -52,7 +45,7 @@ def test_discovery_counts_boxes_that_hit(
 
 
 @pytest.mark.parametrize(
-    ("methods", "said"),
+    ("methods", "message"),
     [
         ("absent.yaml", "there is no such config, checkpoint or folder"),
         (f"{CONFIGS / 'demo.yaml'},{CONFIGS / 'demo.yaml'}", "'demo' occurs twice"),
@@ -60,7 +53,7 @@ def test_discovery_counts_boxes_that_hit(
     ],
 )
 def test_mistakes_in_the_list_of_methods(
-    methods: str, said: str, scenes: Path, capsys: pytest.CaptureFixture[str]
+    methods: str, message: str, scenes: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["benchmark", f"--methods={methods}", "--data.test", str(scenes)]) == 2
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err

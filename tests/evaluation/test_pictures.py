@@ -34,7 +34,7 @@ def test_best_median_and_worst_are_chosen() -> None:
     }
 
 
-def test_memory_is_bounded_and_the_median_stays_near() -> None:
+def test_memory_is_bounded_and_the_median_is_close() -> None:
     gallery = Gallery(cases=1, pool=16, height=HEIGHT)
     order = np.random.default_rng(1).permutation(1000)
     for value in order:
@@ -53,7 +53,7 @@ def test_no_case_is_shown_twice_and_few_images_are_enough() -> None:
     assert names(gallery) == {"best": ["2", "1"], "median": [], "worst": ["0"]}
 
 
-def test_later_methods_add_their_maps_to_the_first_ones_choice() -> None:
+def test_later_methods_add_their_maps_to_the_images_of_the_first() -> None:
     gallery = Gallery(cases=1, pool=4, height=HEIGHT)
     for method, factor in (("a", 1.0), ("b", 0.5)):
         for k in range(9):
@@ -64,7 +64,7 @@ def test_later_methods_add_their_maps_to_the_first_ones_choice() -> None:
     assert best.maps["b"].float().mean().item() == pytest.approx(0.4 * 255, abs=1)
 
 
-def test_galleries_of_several_processes_are_one() -> None:
+def test_galleries_of_several_processes_are_merged() -> None:
     parts = [Gallery(cases=1, height=HEIGHT) for _ in range(3)]
     for k in range(20):
         offer(parts[k % 2], f"{k:02}", k / 20)
@@ -83,8 +83,8 @@ def test_the_grid_has_a_line_per_case_and_a_column_per_method(tmp_path: Path) ->
         levels = np.asarray(picture.convert("L"))
     assert size[1] > 3 * 60
     assert size[0] > 4 * 60
-    grey = np.abs(levels.astype(int) - 128) <= 1
-    assert grey.sum() > 60 * 60  # the grey images are there
+    grey = np.abs(levels.astype(int) - 128) <= 1  # the images are grey of one level
+    assert grey.sum() > 60 * 60
     assert draw_grid({"best": []}, tmp_path / "empty.png").is_file()
 
 

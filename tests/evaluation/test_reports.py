@@ -72,7 +72,7 @@ def test_the_best_is_bold_and_the_second_underlined(rows: Rows, tmp_path: Path) 
     assert r"\cmidrule(lr){2-3}\cmidrule(lr){4-5}" in text
 
 
-def test_values_that_print_alike_share_their_place(tmp_path: Path) -> None:
+def test_values_that_print_alike_share_their_rank(tmp_path: Path) -> None:
     write_reports([row("a", 0.90001, 0.1), row("b", 0.90002, 0.1), row("c", 0.8, 0.1)], tmp_path,
                   measures=["iou", "mae"])  # fmt: skip
     body = lines_of(tmp_path / "metrics.md", "|")[2:]
@@ -92,7 +92,7 @@ def test_protocols_are_never_mixed_and_always_named(rows: Rows, tmp_path: Path) 
     assert "d + bilateral" in text
 
 
-def test_published_rows_stand_apart(rows: Rows, tmp_path: Path) -> None:
+def test_published_rows_are_marked_and_separate(rows: Rows, tmp_path: Path) -> None:
     write_reports(rows, tmp_path, published=published_rows(["ECSSD"]), measures=["iou", "max_f"])
     body = lines_of(tmp_path / "metrics.md", "|")[2:]
     assert body[3].startswith("| TokenCut S/16 † | 0.712 | 0.803 | – | – |")
@@ -106,8 +106,8 @@ def test_published_rows_stand_apart(rows: Rows, tmp_path: Path) -> None:
 def test_published_numbers_as_printed_in_their_sources() -> None:
     rows = published_rows(["ECSSD", "DUTS-TE", "DUT-OMRON"], "mean-max")
     assert {entry["protocol"] for entry in rows} == {"mean-max"}
-    found = [x for x in rows if x["method"] == "TokenCut S/16" and x["refine"] == "bilateral"]
-    assert [(x["dataset"], x["iou"], x["accuracy"], x["max_f"]) for x in found] == [
+    chosen = [x for x in rows if x["method"] == "TokenCut S/16" and x["refine"] == "bilateral"]
+    assert [(x["dataset"], x["iou"], x["accuracy"], x["max_f"]) for x in chosen] == [
         ("ECSSD", 0.772, 0.934, 0.874),
         ("DUTS-TE", 0.624, 0.914, 0.755),
         ("DUT-OMRON", 0.618, 0.897, 0.697),
@@ -119,7 +119,7 @@ def test_published_numbers_as_printed_in_their_sources() -> None:
         assert entry.source
 
 
-def test_per_image_rows_are_written_as_they_come(tmp_path: Path) -> None:
+def test_per_image_rows_are_written_in_order(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "per_image.csv"
     write_per_image(({"name": f"é {k}, x", "iou": k / 10} for k in range(3)), path)
     with path.open(newline="", encoding="utf-8") as file:

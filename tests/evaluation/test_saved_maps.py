@@ -7,21 +7,12 @@ import pytest
 from PIL import Image
 
 from sod.cli import main
-from sod.core.errors import ImageError
-from sod.data.synthetic import write_scenes
-from sod.evaluation.saved_maps import read_map
 
-NONE = ["--data.num_workers", "0"]
-
-
-@pytest.fixture
-def scenes(tmp_path: Path) -> Path:
-    write_scenes(tmp_path / "own", count=3, size=(40, 56), seed=1)
-    return tmp_path / "own"
+NO_WORKERS = ["--data.num_workers", "0"]
 
 
 def evaluate(maps: str, scenes: Path, out: Path, *more: str) -> tuple[int, list[dict[str, object]]]:
-    arguments = ["--maps", maps, "--data.test", str(scenes), "--out", str(out), *NONE, *more]
+    arguments = ["--maps", maps, "--data.test", str(scenes), "--out", str(out), *NO_WORKERS, *more]
     code = main(["evaluate", *arguments])
     return code, json.loads((out / "metrics.json").read_text())
 
@@ -47,10 +38,10 @@ def test_several_folders_side_by_side_and_every_format(scenes: Path, tmp_path: P
     folders = f"{perfect},{tmp_path / 'inverse'}"
     code, rows = evaluate(folders, scenes, tmp_path / "out", "--refine", "none,bilateral")
     assert code == 0
-    found = {(row["method"], row["refine"]): row["iou"] for row in rows}
-    assert found["perfect", "none"] == 1
-    assert found["inverse", "none"] == 0
-    assert len(found) == 4
+    iou = {(row["method"], row["refine"]): row["iou"] for row in rows}
+    assert iou["perfect", "none"] == 1
+    assert iou["inverse", "none"] == 0
+    assert len(iou) == 4
     assert (tmp_path / "out" / "grid.png").stat().st_size > 1000
 
 
@@ -76,19 +67,8 @@ def test_a_folder_without_maps_is_a_mistake(
     scenes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "empty").mkdir()
-    arguments = ["--data.test", str(scenes), "--out", str(tmp_path / "out"), *NONE]
+    arguments = ["--data.test", str(scenes), "--out", str(tmp_path / "out"), *NO_WORKERS]
     assert main(["evaluate", "--maps", str(tmp_path / "empty"), *arguments]) == 2
     assert "holds no map for own" in capsys.readouterr().err
     assert main(["evaluate", "--maps", str(tmp_path / "nowhere"), *arguments]) == 2
     assert "there is no such folder" in capsys.readouterr().err
-
-
-def test_arrays_out_of_range_are_refused_by_name(tmp_path: Path) -> None:
-    np.save(tmp_path / "logits.npy", np.array([[-3.0, 4.0]]))
-    with pytest.raises(ImageError, match=r"logits\.npy: expected an array"):
-        read_map(tmp_path / "logits.npy")
-    (tmp_path / "broken.npy").write_bytes(b"nothing")
-    with pytest.raises(ImageError, match=r"broken\.npy: cannot be read"):
-        read_map(tmp_path / "broken.npy")
-    np.save(tmp_path / "bytes.npy", np.array([[0, 255]], dtype=np.uint8))
-    assert read_map(tmp_path / "bytes.npy").tolist() == [[0, 1]]

@@ -1,9 +1,11 @@
-"""The fast bilateral solver in plain scipy.sparse and float64, as oracle and as yardstick."""
+"""The fast bilateral solver in plain scipy.sparse and float64, and scenes to compare it on."""
 
 import numpy as np
 import scipy.sparse as sp
+import torch
 from numpy.typing import NDArray
 from scipy.sparse.linalg import cg
+from torch import Tensor
 
 Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -24,20 +26,20 @@ def coordinates(
 
 
 def coordinate_keys(points: Integers) -> tuple[Integers, list[int]]:
-    """Number the cells of a box that leaves a margin of one; also return the step of each axis."""
+    """Return the cell indices in a grid with a margin of one, and the index step of each axis."""
     sizes = points.max(0) + 3
     steps = [int(np.prod(sizes[axis + 1 :])) for axis in range(points.shape[1])]
     return (points + 1) @ np.array(steps), steps
 
 
 def blur_matrix(keys: Integers, steps: list[int]) -> sp.csr_array:
-    """Return 2·5·identity plus the 0/1 matrix of vertices one step apart, for sorted keys."""
+    """Return 10 times the identity plus the 0/1 matrix of adjacent vertices, for sorted keys."""
     count = len(keys)
     total = sp.csr_array(10.0 * sp.eye_array(count))
     for step in (*steps, *(-step for step in steps)):
-        place = np.minimum(np.searchsorted(keys, keys + step), count - 1)
-        (found,) = np.nonzero(keys[place] == keys + step)
-        total = total + sp.csr_array((np.ones(len(found)), (found, place[found])), total.shape)
+        position = np.minimum(np.searchsorted(keys, keys + step), count - 1)
+        (rows,) = np.nonzero(keys[position] == keys + step)
+        total = total + sp.csr_array((np.ones(len(rows)), (rows, position[rows])), total.shape)
     return total
 
 
@@ -72,3 +74,21 @@ def solve(
     start = data / weight
     solution, _ = cg(system, data, x0=start, rtol=tolerance, maxiter=iterations, M=jacobi)
     return np.asarray(splat.T @ solution).reshape(target.shape)
+
+
+def solve_tensors(image: Tensor, target: Tensor, **options: float | Array) -> Array:
+    """Smooth a target ``[1, 1, H, W]`` for an image ``[1, 3, H, W]`` in [0, 1], as ``[H, W]``."""
+    levels = (image[0].double() * 255 * 2**12).round() / 2**12
+    solved = solve(levels.permute(1, 2, 0).numpy(), target[0, 0].double().numpy(), **options)
+    return np.clip(solved, 0, 1)
+
+
+def scene(height: int, width: int, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """Return a noisy 8-bit image with a bright disc [1, 3, H, W] and a rough mask of it."""
+    generator = torch.Generator().manual_seed(seed)
+    y, x = torch.arange(height)[:, None], torch.arange(width)
+    disc = (y - height / 2) ** 2 + (x - width / 3) ** 2 < (min(height, width) / 3) ** 2
+    noise = torch.randint(0, 40, (3, height, width), generator=generator)
+    image = (noise + torch.tensor([150, 90, 60]).view(3, 1, 1) * disc + 20).float() / 255
+    box = ((y - height / 2).abs() < height / 3) & ((x - width / 2).abs() < width / 3)
+    return image[None], box.float()[None, None]

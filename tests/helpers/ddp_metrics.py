@@ -1,4 +1,4 @@
-"""One process of the distributed metric test: measures its share, writes what it computed.
+"""One process of the distributed metric test, which measures its share and writes the results.
 
 Usage: python -m helpers.ddp_metrics RANK PROCESSES FOLDER
 """
@@ -19,13 +19,14 @@ IMAGES = 5
 
 
 def share(rank: int, processes: int, uneven: bool) -> list[int]:
-    """Return the images of one process: 3 and 2 of them, or all for the first and none."""
+    """Return the images of one of two processes: 3 and 2, or if ``uneven`` all and none."""
     if uneven and processes > 1:
         return list(range(IMAGES)) if rank == 0 else []
     return list(range(rank, IMAGES, processes))
 
 
 def measure_share(indices: list[int]) -> dict[str, Any]:
+    """Return the metrics of the images, synchronised over all processes."""
     mask = blob((40, 50), (0.5, 0.4), 0.3)
     pictures = list(maps(mask, np.random.default_rng(0)).values())[6 : 6 + IMAGES]
     metrics = {name: SaliencyMetrics(name) for name in PROTOCOLS}
@@ -46,7 +47,7 @@ def measure_share(indices: list[int]) -> dict[str, Any]:
 def main() -> None:
     rank, processes, folder = int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
     torch.distributed.init_process_group(
-        "gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=processes
+        "gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=processes
     )
     results = [measure_share(share(rank, processes, uneven)) for uneven in (False, True)]
     (folder / f"{processes}-{rank}.json").write_text(json.dumps(results))

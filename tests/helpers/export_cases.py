@@ -8,11 +8,11 @@ import timm
 import torch
 from safetensors.torch import save_file
 
-from sod.engine.checkpoint import AtomicCheckpointIO
+from sod.engine.checkpoint import AtomicCheckpointIO, checkpoint_of
 from sod.engine.method import Method, known_methods
 from sod.labels.teachers import build_method
 from sod.methods.generations.ensemble import Generations
-from sod.nn.decoders.quality import EvalSegNet
+from sod.nn.decoders.quality import QualityNetwork
 
 VIT = "vit_tiny_patch16_224"
 NETWORK = {"width": 8, "finest": 16, "relation": False}
@@ -20,9 +20,9 @@ SMALL: dict[str, dict[str, Any]] = {
     "Peekaboo": {"inference": {"fit": "resize", "scales": [1.5]}},
     "ConnNet": {"network": NETWORK},
     "Student": {"network": {"kind": "lowres", "width": 4}},
-    "Generations": {"evalseg": {"width": 4, "size": 8}},
+    "Generations": {"quality_network": {"width": 4, "size": 8}},
 }
-LEARNING = sorted((c for c in known_methods() if c.learns()), key=lambda cls: cls.__name__)
+LEARNING = sorted((c for c in known_methods() if c.is_trainable()), key=lambda cls: cls.__name__)
 
 
 def images(count: int = 2, size: tuple[int, int] = (32, 48)) -> torch.Tensor:
@@ -36,7 +36,7 @@ def write_weights(path: Path) -> Path:
 
 
 def backbone(weights: Path) -> dict[str, Any]:
-    return {"name": VIT, "weights": str(weights), "block": 0, "more": ["token.0"]}
+    return {"name": VIT, "weights": str(weights), "block": 0, "extra_features": ["token.0"]}
 
 
 def small(cls: type[Method], weights: Path, **more: Any) -> Method:  # noqa: ANN401
@@ -51,7 +51,7 @@ def small(cls: type[Method], weights: Path, **more: Any) -> Method:  # noqa: ANN
         ]
         student = build_method("Student", SMALL["Student"], {}, "student")
         students = dict(zip(("one", "two", "three"), [*members, student], strict=True))
-        method.graduate(students, EvalSegNet(method.evalseg_config))
+        method.set_members(students, QualityNetwork(method.quality_config))
     return method.eval()
 
 
@@ -60,7 +60,5 @@ def takes_backbone(cls: type[Method]) -> bool:
 
 
 def write_checkpoint(method: Method, path: Path) -> Path:
-    content: dict[str, Any] = {"state_dict": method.state_dict()}
-    method.on_save_checkpoint(content)
-    AtomicCheckpointIO().save_checkpoint(content, path)
+    AtomicCheckpointIO().save_checkpoint(checkpoint_of(method), path)
     return path

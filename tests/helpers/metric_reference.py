@@ -1,4 +1,4 @@
-"""Plain, per-pixel formulations of every measure, one protocol at a time, in NumPy."""
+"""Reference implementation of every measure in NumPy, directly from its definition."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,11 +10,12 @@ EPS = np.spacing(1)
 
 
 def plain_f(binary: Mask, truth: Mask, beta2: float, empty: float) -> tuple[float, float, float]:
+    """Return precision, recall and F."""
     hits = float((binary & truth).sum())
     precision = hits / binary.sum() if binary.any() else empty
     recall = hits / truth.sum() if truth.any() else empty
-    below = beta2 * precision + recall
-    f = (1 + beta2) * precision * recall / below if below > 0 else 0.0
+    denominator = beta2 * precision + recall
+    f = (1 + beta2) * precision * recall / denominator if denominator > 0 else 0.0
     return precision, recall, f
 
 
@@ -69,8 +70,8 @@ def plain_weighted(values: Array, truth: Mask) -> float:
     line = np.exp(-(np.arange(-3, 4) ** 2) / 50)
     kernel = np.outer(line, line) / line.sum() ** 2
     smooth = ndimage.convolve(spread, kernel, mode="constant")
-    eased = np.where(truth, np.minimum(error, smooth), error)
-    weighted = eased * np.where(truth, 1, 2 - 0.5 ** (distance / 5))
+    limited = np.where(truth, np.minimum(error, smooth), error)
+    weighted = limited * np.where(truth, 1, 2 - 0.5 ** (distance / 5))
     recall = 1 - weighted[truth].mean()
     hits = truth.sum() - weighted[truth].sum()
     precision = hits / (hits + weighted[~truth].sum() + EPS)
@@ -78,6 +79,7 @@ def plain_weighted(values: Array, truth: Mask) -> float:
 
 
 def plain_map(saliency: Array, protocol: str, refined: bool) -> Array:
+    """Return the map that a protocol measures."""
     if protocol in ("a2s", "pysod"):
         values = np.round(saliency * 255) / 255
         low, high = values.min(), values.max()
@@ -90,12 +92,14 @@ def plain_map(saliency: Array, protocol: str, refined: bool) -> Array:
 
 
 def plain_component(binary: Mask) -> Array:
+    """Return the largest 4-connected component."""
     labels, count = ndimage.label(binary)
     sizes = [0] + [int((labels == k).sum()) for k in range(1, count + 1)]
     return (labels == np.argmax(sizes)).astype(float) if count else binary.astype(float)
 
 
 def plain_truth(mask: NDArray[np.uint8], protocol: str) -> Mask:
+    """Return the foreground of a mask under a protocol."""
     if protocol == "mean-max":
         return mask > 0
     if protocol.startswith("image-max"):
@@ -106,6 +110,7 @@ def plain_truth(mask: NDArray[np.uint8], protocol: str) -> Mask:
 
 
 def plain_binaries(values: Array, protocol: str) -> list[Mask]:
+    """Return the map binarised at every threshold."""
     if protocol == "pysod":
         levels = (values * 255).astype(np.uint8)
         return [levels >= k for k in range(256)]
@@ -116,7 +121,7 @@ def plain_binaries(values: Array, protocol: str) -> list[Mask]:
 
 
 def plain_curves(saliency: Array, mask: NDArray[np.uint8], protocol: str, refined: bool) -> Array:
-    """Return precision, recall, F and E at every threshold."""
+    """Return precision, recall, F and E at every threshold, ``[4, T]``."""
     values, truth = plain_map(saliency, protocol, refined), plain_truth(mask, protocol)
     beta2 = 0.09 if protocol.startswith("image-max") else 0.3
     empty = 1.0 if protocol == "mean-max" else 0.0

@@ -1,17 +1,15 @@
 import pytest
-import torch
 
 from sod.core.errors import SodError
-from sod.labels.consensus import agreements, combine, soft_iou
-from sod.labels.selection import Candidate, Score, SelectionConfig, choose
+from sod.labels.selection import Candidate, Score, SelectionConfig, select, selected_scores
 
 
 def candidate(name: str, contrast: float, area: float = 0.2, border: float = 0.0) -> Candidate:
-    return Candidate(name, contrast, area, border, agreement=0.5, evalseg=1 - contrast)
+    return Candidate(name, contrast, area, border, agreement=0.5, quality=1 - contrast)
 
 
 def chosen(candidates: list[Candidate], config: SelectionConfig) -> list[str]:
-    return [v.candidate.name for v in choose(candidates, config) if v.reason is None]
+    return [v.candidate.name for v in select(candidates, config) if v.reason is None]
 
 
 def test_the_best_share_is_chosen_and_the_rest_is_told_why() -> None:
@@ -23,7 +21,7 @@ def test_the_best_share_is_chosen_and_the_rest_is_told_why() -> None:
         candidate("edge", 1.0, border=0.9),
         candidate("c", 0.5),
     ]
-    verdicts = choose(given, SelectionConfig(keep=1 / 3, least=1))
+    verdicts = select(given, SelectionConfig(keep=1 / 3, least=1))
     assert [v.candidate for v in verdicts] == given
     assert {v.candidate.name: v.reason for v in verdicts} == {
         "a": None,
@@ -43,48 +41,45 @@ def test_at_least_so_many_are_kept_from_outside_the_bounds_too() -> None:
 
 def test_later_generations_keep_a_share_of_their_own() -> None:
     config = SelectionConfig(keep=0.3, later=0.8, low=0.1)
-    assert [config.at(number).keep for number in (1, 2, 3)] == [0.3, 0.8, 0.8]
-    assert config.at(2).low == 0.1
-    assert SelectionConfig(keep=0.3, later=None).at(2).keep == 0.3
+    assert [config.of_generation(number).keep for number in (1, 2, 3)] == [0.3, 0.8, 0.8]
+    assert config.of_generation(2).low == 0.1
+    assert SelectionConfig(keep=0.3, later=None).of_generation(2).keep == 0.3
 
 
 @pytest.mark.parametrize(
     ("kind", "score"),
-    [("contrast", 0.8), ("agreement", 0.5), ("product", 0.4), ("evalseg", 0.2)],
+    [("contrast", 0.8), ("agreement", 0.5), ("product", 0.4), ("quality", 0.2)],
 )
 def test_each_score_ranks_by_what_it_says(kind: Score, score: float) -> None:
     config = SelectionConfig(score=kind)
-    assert choose([candidate("a", 0.8)], config)[0].score == pytest.approx(score)
+    assert select([candidate("a", 0.8)], config)[0].score == pytest.approx(score)
 
 
 def test_a_contrast_below_zero_is_worth_nothing() -> None:
     assert candidate("a", -0.5).score("product") == 0.0
 
 
-@pytest.mark.parametrize("wrong", [{"keep": 0.0}, {"keep": 1.5}, {"later": 2.0}, {"score": "luck"}])
+@pytest.mark.parametrize(
+    "wrong", [{"keep": 0.0}, {"keep": 1.5}, {"later": 2.0}, {"score": "luck"}, {"outside": "first"}]
+)
 def test_values_that_mean_nothing_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(SodError, match=f"selection.{next(iter(wrong))}"):
         SelectionConfig(**wrong)  # type: ignore[arg-type]
 
 
-def test_soft_iou_by_hand() -> None:
-    left, right = torch.tensor([[0.5, 1.0]]), torch.tensor([[1.0, 0.25]])
-    assert float(soft_iou(left, right)) == pytest.approx((0.5 + 0.25) / 2.0)
-    assert float(soft_iou(left * 0, right * 0)) == 1.0
+def test_candidates_outside_the_bounds_may_rank_last_instead() -> None:
+    given = [
+        candidate("tiny", 0.99, area=0.01),
+        candidate("good", 0.9),
+        candidate("huge", 0.95, area=0.7),
+        candidate("poor", 0.1),
+    ]
 
+    def names(keep: float) -> set[str]:
+        config = SelectionConfig(keep, None, least=1, outside="last", score="contrast")
+        return set(selected_scores(select(given, config)))
 
-def test_agreement_is_the_mean_over_the_others() -> None:
-    maps = torch.zeros(3, 2, 2)
-    maps[0, 0], maps[1, 0], maps[2] = 1, 1, 1
-    expected = torch.tensor([(1 + 0.5) / 2, (1 + 0.5) / 2, 0.5])
-    torch.testing.assert_close(agreements(maps), expected)
-    assert agreements(maps[:1]).tolist() == [1.0]
-
-
-def test_maps_are_joined_as_asked() -> None:
-    maps = torch.tensor([0.0, 1.0]).view(2, 1, 1, 1, 1).expand(2, 2, 1, 3, 4)
-    scores = torch.tensor([[0.5, 0.9], [1.0, 0.3]])
-    assert combine(maps, scores, "mean")[:, 0, 0, 0].tolist() == [0.5, 0.5]
-    assert combine(maps, scores, "best")[:, 0, 0, 0].tolist() == [1.0, 0.0]
-    weighted = combine(maps, scores, "weighted", power=2.0)[:, 0, 0, 0]
-    torch.testing.assert_close(weighted, torch.tensor([1 / 1.25, 0.09 / 0.9]))
+    assert names(1.0) == {"good", "poor", "tiny", "huge"}
+    assert names(0.75) == {"good", "poor", "tiny"}
+    assert names(0.5) == {"good", "poor"}
+    assert names(0.01) == {"good"}

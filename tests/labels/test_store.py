@@ -12,9 +12,7 @@ from torch import Tensor
 from sod.core.errors import SodError
 from sod.data.samples import Sample
 from sod.data.synthetic import write_scenes
-from sod.labels.store import Label, LabelStore, rate, select, source_id
-from sod.labels.teachers import build_teacher, complete_store, fill_store, label_images, source_of
-from sod.methods.centre_box import CentreBox
+from sod.labels.store import LabelStore, complete_store, source_id
 
 SOURCE = {"method": "TokenCut", "refine": "none"}
 
@@ -32,33 +30,7 @@ def box(size: tuple[int, int], value: float = 1.0, border: float = 0.0) -> Tenso
     return saliency
 
 
-def test_a_score_is_the_inside_minus_the_border() -> None:
-    score, area = rate(box((10, 10), 0.8, 0.02))
-    assert score == pytest.approx(0.8 - 0.02, abs=1e-6)  # 0.02 is faint: not part of the object
-    assert area == pytest.approx(36 / 100)
-    score, area = rate(box((10, 10), 0.8, 0.2))
-    assert score == pytest.approx((36 * 0.8 + 64 * 0.2) / 100 - 0.2, abs=1e-6)
-    assert rate(torch.zeros(4, 5)) == (0.0, 0.0)
-    assert rate(torch.ones(1, 1)) == (0.0, 1.0)
-
-
-def test_selection_ranks_by_score_and_puts_odd_areas_last() -> None:
-    def label(name: str, score: float, area: float) -> Label:
-        return Label(name, "s", score, area, "", "")
-
-    labels = [
-        label("tiny", 0.99, 0.01),
-        label("good", 0.9, 0.2),
-        label("huge", 0.95, 0.7),
-        label("poor", 0.1, 0.3),
-    ]
-    names = [chosen.name for chosen in select(labels, 1.0)]
-    assert names == ["good", "poor", "tiny", "huge"]
-    assert [chosen.name for chosen in select(labels, 0.5)] == ["good", "poor"]
-    assert [chosen.name for chosen in select(labels, 0.01)] == ["good"]
-
-
-def test_maps_are_stored_in_eight_bits_with_what_is_known_of_them(
+def test_maps_are_stored_in_eight_bits_with_their_figures(
     samples: list[Sample], tmp_path: Path
 ) -> None:
     store = LabelStore(tmp_path / "store", SOURCE)
@@ -131,33 +103,34 @@ def test_names_that_collide_are_refused(samples: list[Sample], tmp_path: Path) -
         LabelStore(tmp_path / "store", SOURCE).missing([samples[0], twin])
 
 
-def test_a_teacher_labels_what_is_missing(samples: list[Sample], tmp_path: Path) -> None:
-    teacher = CentreBox(share=0.5)
-    store = LabelStore(tmp_path / "store", source_of(teacher, "none"))
-    assert label_images(teacher, samples[:2], store, "none", workers=0) == 2
-    with pytest.raises(SodError, match="2 more"):
-        complete_store(tmp_path / "store", samples)
-    filled = fill_store(teacher, samples, tmp_path / "store", "none", (0, 1), lambda: None)
-    assert len(filled.labels) == 5
-    stored = torch.from_numpy(np.array(Image.open(filled.path(samples[4].name))))
-    images = torch.zeros(1, 3, 32, 32)
-    torch.testing.assert_close(stored.float() / 255, teacher.saliency(images)[0, 0])
+def test_a_store_is_hashed_once_and_trusted_by_size_and_time_since(
+    samples: list[Sample], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writing = LabelStore(tmp_path / "store", SOURCE)
+    for sample in samples:
+        writing.write(sample, box((32, 32)))
+    writing.join()
+    (tmp_path / "store" / "verified.json").unlink()
+    hashed: list[Path] = []
+
+    def counting(path: Path) -> str:
+        hashed.append(path)
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+
+    monkeypatch.setattr("sod.labels.verified.file_checksum", counting)
+    assert complete_store(tmp_path / "store", samples).missing(samples) == []
+    assert len(hashed) == 2 * len(samples)  # each map and each image
+    assert LabelStore(tmp_path / "store").missing(samples) == []
+    assert len(hashed) == 2 * len(samples)
+    file = writing.path(samples[2].name)
+    content = file.read_bytes()
+    file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))  # the same size, at another time
+    assert LabelStore(tmp_path / "store").missing(samples) == samples[2:3]
+    assert hashed[-1] == file
 
 
-def test_teachers_come_from_configs_that_override_one_another(tmp_path: Path) -> None:
-    first, second = tmp_path / "a.yaml", tmp_path / "b.yaml"
-    first.write_text(
-        "model: {class_path: TokenCut, init_args: {backbone: {name: descriptor}, tau: 0.1}}"
-    )
-    second.write_text("model: {class_path: TokenCut, init_args: {tau: 0.4}}")
-    teacher = build_teacher(f"{first}+{second}")
-    assert teacher.arguments()["tau"] == 0.4
-    assert teacher.arguments()["backbone"]["name"] == "descriptor"
-    second.write_text("model: {class_path: TokenCut, init_args: {tou: 0.4}}")
-    with pytest.raises(SodError, match="tou"):
-        build_teacher(str(second))
-    with pytest.raises(SodError, match="no such file"):
-        build_teacher(str(tmp_path / "c.yaml"))
-    first.write_text("data: {root: x}")
-    with pytest.raises(SodError, match="class_path"):
-        build_teacher(str(first))
+def test_a_damaged_cache_of_checksums_is_ignored(samples: list[Sample], tmp_path: Path) -> None:
+    LabelStore(tmp_path / "store", SOURCE).write(samples[0], box((32, 32)))
+    for content in ("nonsense", "[]", '{"a": 1}'):
+        (tmp_path / "store" / "verified.json").write_text(content)
+        assert LabelStore(tmp_path / "store").missing(samples[:1]) == []

@@ -9,9 +9,9 @@ from PIL import Image
 from torch import Tensor
 
 from sod.cli import main
+from sod.data.maps import read_map
 from sod.data.samples import discover_images
-from sod.evaluation.saved_maps import read_map
-from sod.labels.video import video_pca
+from sod.labels.video_pca import video_pca
 
 SIZE, SIDE = 64, 20
 
@@ -85,13 +85,15 @@ def test_frames_become_a_store_that_teaches(frames: Path, tmp_path: Path) -> Non
     out = tmp_path / "run"
     fit = ["fit", "--model=Generations", f"--data.train={frames}", f"--out={out}"]
     fit += ["--model.teachers", json.dumps([str(store)]), "--model.generations=1"]
-    fit += ["--model.students", json.dumps([student]), "--model.evalseg.steps=2"]
+    fit += ["--model.students", json.dumps([student]), "--model.quality_network.steps=2"]
     fit += ["--data.size=32", "--data.batch_size=4", "--data.num_workers=0", "--data.val_images=0"]
     assert main([*fit, "--trainer.max_steps=2", "--trainer.max_epochs=-1"]) == 0
     assert len(list((out / "gen1" / "labels").glob("*.png"))) == 8
 
 
-def test_a_video_file_is_taken_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_frames_of_a_video_file_are_extracted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / "clip.avi"
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 10, (SIZE, SIZE))
     for image in clip(9)[0]:

@@ -13,11 +13,11 @@ from sod.core.errors import SodError
 from sod.data.dataset import Batch
 from sod.data.samples import Sample
 from sod.data.synthetic import write_scenes
-from sod.engine.monitors import label_free
-from sod.methods.centre_box import CentreBox
-from sod.methods.connnet import ConnNet, LabelsConfig
+from sod.labels.learner import LabelsConfig
+from sod.methods.connnet import ConnNet
 from sod.nn.backbones.build import BackboneConfig
-from sod.nn.backbones.pyramid import StandardisedBackbone, build_pyramid
+from sod.nn.backbones.build_pyramid import build_pyramid
+from sod.nn.backbones.standardised import StandardisedBackbone
 from sod.nn.decoders.heads import HeadConfig
 from sod.nn.decoders.network import NetworkConfig
 from sod.nn.inference import InferenceConfig
@@ -82,7 +82,7 @@ def test_it_learns_the_masks_it_is_given(kind: str, decoder: str) -> None:
     adam = torch.optim.Adam([p for p in method.parameters() if p.requires_grad], lr=0.02)
     for _ in range(60):
         adam.zero_grad()
-        method.loss(given)["loss"].backward()
+        method.loss(given).loss.backward()
         adam.step()
     with torch.no_grad():
         painted = method.eval().saliency(scene)[0, 0] > 0.5
@@ -90,11 +90,11 @@ def test_it_learns_the_masks_it_is_given(kind: str, decoder: str) -> None:
     assert (painted & truth).sum() / (painted | truth).sum() > 0.75
 
 
-def test_a_binary_head_loses_its_cross_entropy_weighted_by_trust() -> None:
+def test_the_loss_of_a_binary_head_is_its_weighted_cross_entropy() -> None:
     network = NetworkConfig(decoder="linear", standardise=False)
-    labels = LabelsConfig(trust_images=True, trust_pixels=True)
+    labels = LabelsConfig(weight_images=True, weight_pixels=True)
     method = ConnNet(FREE, network, HeadConfig("binary"), labels)
-    method.weights = {"0": 1.0, "1": 0.25}
+    method.label_weights = {"0": 1.0, "1": 0.25}
     soft = torch.full((32, 32), 51, dtype=torch.uint8)
     given = batch([square(8, 24), soft])
     logits = method.network(given["images"])[0]
@@ -103,9 +103,9 @@ def test_a_binary_head_loses_its_cross_entropy_weighted_by_trust() -> None:
     entropy = torch.nn.functional.binary_cross_entropy_with_logits(
         logits, coarse, reduction="none"
     ).mean((1, 2, 3))
-    # Trust in pixels is relative to the rest of their image: constant ones change nothing.
+    # Pixel weights are relative to the rest of their image: constant ones change nothing.
     expected = (entropy[0] + 0.25 * entropy[1]) / 2
-    torch.testing.assert_close(method.loss(given)["loss"], expected)
+    torch.testing.assert_close(method.loss(given).loss, expected)
 
 
 def test_standardised_features_have_mean_zero_and_deviation_one() -> None:
@@ -161,17 +161,17 @@ def test_mistakes_are_named(
 ) -> None:
     out = tmp_path / "run"
     assert fit(scenes, out, f"--model.labels.store={tmp_path / 'none'}") == 2
-    assert "has no whole pseudo-mask" in capsys.readouterr().err
+    assert "has no valid pseudo-mask" in capsys.readouterr().err
     assert fit(scenes, out, "--model.labels.kind=masks") == 2
     assert "data.supervised" in capsys.readouterr().err
-    assert fit(scenes, out, "--model.labels.keep=0") == 2
-    assert "labels.keep" in capsys.readouterr().err
+    assert fit(scenes, out, "--model.labels.selection.keep=0") == 2
+    assert "selection.keep" in capsys.readouterr().err
     assert fit(scenes, out, "--model.labels.teacher=none.yaml") == 2
     assert "no such file" in capsys.readouterr().err
     teacher = ["--config", str(CONFIGS / "centre_box.yaml"), "--data.num_workers=0"]
     source = [f"--source={scenes / 'images'}", f"--out={out}", "--output=instances"]
     assert main(["predict", *teacher, *source]) == 2
-    assert "CentreBox does not tell objects apart" in capsys.readouterr().err
+    assert "CentreBox does not predict instances" in capsys.readouterr().err
 
 
 def test_connected_pixels_are_one_instance() -> None:
@@ -184,12 +184,3 @@ def test_connected_pixels_are_one_instance() -> None:
     binary = ConnNet(FREE, NetworkConfig(decoder="linear"), HeadConfig("binary"))
     with pytest.raises(SodError, match="binary head"):
         binary.instances(torch.zeros(1, 3, 40, 64))
-
-
-def test_what_is_said_of_a_model_without_masks() -> None:
-    images = torch.zeros(2, 3, 32, 48)
-    seen = label_free(CentreBox(share=0.5).saliency, images)
-    assert seen["augmentation"].tolist() == [1.0, 1.0]
-    assert seen["border"].tolist() == [0.0, 0.0]
-    torch.testing.assert_close(seen["score"], seen["refinement"])
-    assert label_free(lambda maps: maps[:, :1] + 1, images)["score"].tolist() == [0.0, 0.0]

@@ -106,7 +106,11 @@ def labels(out: Path) -> list[dict[str, object]]:
 
 def test_two_processes_label_together_and_train_as_one(scenes: Path, tmp_path: Path) -> None:
     one, two = tmp_path / "one", tmp_path / "two"
-    options = ["--model.backbone.name=descriptor", "--model.labels.keep=1", "--trainer.max_steps=4"]
+    options = [
+        "--model.backbone.name=descriptor",
+        "--model.labels.selection.keep=1",
+        "--trainer.max_steps=4",
+    ]
     assert main(arguments(str(scenes), one, *options, "--data.batch_size=4")) == 0
     options += ["--data.batch_size=2", "--trainer.devices=2", "--trainer.strategy=ddp"]
     assert run(arguments(str(scenes), two, *options)) == 0

@@ -93,7 +93,7 @@ def test_every_parameter_is_explained(method: Method) -> None:
 
 
 def test_a_training_free_method_has_no_optimiser(method: Method) -> None:
-    if not method.learns():
+    if not method.is_trainable():
         assert method.configure_optimizers() is None
 
 
@@ -108,7 +108,7 @@ def test_every_config_runs(config: Path, tmp_path: Path) -> None:
     test = [*arguments, "--data.test", str(tmp_path / "scenes")]
     assert main(["test", *test]) == 0
     cls = type(assemble(COMMANDS["test"], test).method)
-    if cls.learns():
+    if cls.is_trainable():
         train = [*arguments, "--data.train", str(tmp_path / "scenes"), "--data.size=48"]
         train += ["--data.batch_size=2", "--trainer.fast_dev_run=true"]
         assert main(["fit", *train, "--out", str(tmp_path / "run")]) == 0

@@ -7,10 +7,10 @@ import torch
 from sod.core.errors import SodError
 from sod.data.dataset import Batch
 from sod.data.samples import Sample
-from sod.labels.teachers import LabelsConfig
+from sod.labels.learner import LabelsConfig
 from sod.methods.student import Kind, Student, StudentNetwork, build_network
 from sod.nn.decoders.lowres import LowResNet, gradients
-from sod.nn.decoders.quality import EvalSegConfig, EvalSegNet, hue_saturation_value
+from sod.nn.decoders.quality import QualityConfig, QualityNetwork, hue_saturation_value
 from sod.nn.decoders.unet import UNet
 
 KINDS = ["lowres", "unet", "dilated", "dense"]
@@ -79,7 +79,7 @@ def test_it_learns_a_soft_mask(kind: Kind) -> None:
     # Wide kernels on 128 pixels are slow, but quick to learn.
     for _ in range(20 if kind == "lowres" else 80):
         adam.zero_grad()
-        method.loss(batch)["loss"].backward()
+        method.loss(batch).loss.backward()
         adam.step()
     with torch.no_grad():
         saliency = method.eval().saliency(image)[0, 0]
@@ -95,25 +95,25 @@ def test_the_loss_is_the_mean_square_of_soft_masks() -> None:
     samples = [Sample(name, Path(name)) for name in "ab"]
     batch = Batch(images=torch.rand(2, 3, 32, 32), masks=list(masks), samples=samples, errors=[])
     expected = ((0.5 - 1) ** 2 + (0.5 - 0.2) ** 2) / 2
-    assert method.loss(batch)["loss"].item() == pytest.approx(expected)
-    method.labels = LabelsConfig(trust_images=True)
-    method.weights = {"a": 1.0, "b": 0.1}
+    assert method.loss(batch).loss.item() == pytest.approx(expected)
+    method.labels = LabelsConfig(weight_images=True)
+    method.label_weights = {"a": 1.0, "b": 0.1}
     expected = ((0.5 - 1) ** 2 + 0.1 * (0.5 - 0.2) ** 2) / 2
-    assert method.loss(batch)["loss"].item() == pytest.approx(expected)
+    assert method.loss(batch).loss.item() == pytest.approx(expected)
 
 
 def test_the_iou_term_is_added_by_its_weight() -> None:
-    method = Student(StudentNetwork("unet", 4, 32), loss_kind="entropy", iou=2.0)
+    method = Student(StudentNetwork("unet", 4, 32), loss_kind="bce", iou=2.0)
     image = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     mask = (255 * (image[0, 0] > 0.5)).byte()
     batch = Batch(images=image, masks=[mask], samples=[Sample("a", Path("a.png"))], errors=[])
-    terms = method.loss(batch)
+    output = method.loss(batch)
     target = mask[None, None] / 255
     saliency = method._logits(image).sigmoid()
     overlap, both = (saliency * target).sum(), (saliency + target).sum()
     expected = 1 - (overlap + 1) / (both - overlap + 1)
-    torch.testing.assert_close(terms["iou"], expected)
-    torch.testing.assert_close(terms["loss"], terms["entropy"] + 2 * expected)
+    torch.testing.assert_close(output.terms["iou"], expected)
+    torch.testing.assert_close(output.loss, output.terms["bce"] + 2 * expected)
 
 
 def test_values_that_mean_nothing_are_refused() -> None:
@@ -123,12 +123,12 @@ def test_values_that_mean_nothing_are_refused() -> None:
         StudentNetwork("unet", 3)
     with pytest.raises(SodError, match="labels need a store or a teacher"):
         Student(StudentNetwork("unet", 4, 32)).default_teacher()
-    with pytest.raises(SodError, match=r"evalseg\.size"):
-        EvalSegConfig(size=30)
+    with pytest.raises(SodError, match=r"quality_network\.size"):
+        QualityConfig(size=30)
 
 
 def test_lowres_reads_128_and_writes_32_pixels() -> None:
     assert LowResNet(4)(torch.rand(1, 3, 50, 70)).shape == (1, 1, 32, 32)
-    assert EvalSegNet(EvalSegConfig(4, 16))(
+    assert QualityNetwork(QualityConfig(4, 16))(
         torch.rand(3, 3, 9, 5), torch.rand(3, 1, 9, 5)
     ).shape == (3,)

@@ -99,7 +99,7 @@ def test_a_gpu_measures_what_the_cpu_does(protocol: str) -> None:
     assert metrics.compute() == pytest.approx(filled(protocol, pairs).compute(), abs=1e-6)
 
 
-def test_a_batch_of_sizes_is_measured_at_once() -> None:
+def test_counts_of_images_of_several_sizes_form_a_batch() -> None:
     counts = [
         Counts(*torch.tensor(x, dtype=torch.float64)[:, None])
         for x in ((3, 4, 6, 12), (8, 8, 8, 9))

@@ -29,7 +29,7 @@ def voc(root: Path, text: str = VOC) -> Path:
 
 
 def coco(path: Path) -> Path:
-    things = [
+    annotations = [
         {"image_id": 7, "bbox": [10.4, 20.6, 30.2, 5.0], "iscrowd": 0},
         {"image_id": 7, "bbox": [0, 0, 99, 99], "iscrowd": 1},
         {"image_id": 9, "bbox": [1, 2, 3, 4], "iscrowd": 0},
@@ -39,7 +39,7 @@ def coco(path: Path) -> Path:
         {"id": 7, "file_name": "COCO_train2014_000000000007.jpg"},
         {"id": 8, "file_name": "COCO_train2014_000000000008.jpg"},
     ]
-    path.write_text(json.dumps({"images": images, "annotations": things}))
+    path.write_text(json.dumps({"images": images, "annotations": annotations}))
     return path
 
 
@@ -50,7 +50,7 @@ def test_voc_boxes_start_at_zero_and_include_difficult_objects(tmp_path: Path) -
     assert boxes["000002"].shape == (0, 4)
 
 
-def test_coco_boxes_are_rounded_without_crowds_in_the_order_asked_for(tmp_path: Path) -> None:
+def test_coco_boxes_are_rounded_without_crowds_in_the_given_order(tmp_path: Path) -> None:
     path = coco(tmp_path / "instances.json")
     (tmp_path / "list.txt").write_text(
         "train2014/COCO_train2014_000000000007.jpg\n\nCOCO_train2014_000000000008.jpg\n"

@@ -12,7 +12,7 @@ TESTS = Path(__file__).parents[1]
 
 
 def run(processes: int, folder: Path) -> list[Any]:
-    """Start that many processes and return what each of them computed."""
+    """Start the given number of processes and return the results of each."""
     environment = os.environ | {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
     started = [
         subprocess.Popen(
@@ -39,8 +39,8 @@ def test_two_processes_measure_what_one_does(tmp_path: Path) -> None:
         expected = alone[sharing]
         assert [process[sharing]["own"] for process in both] == shares
         for process in both:
-            found = process[sharing]
-            assert found["corloc"] == expected["corloc"]
+            results = process[sharing]
+            assert results["corloc"] == expected["corloc"]
             for protocol, row in expected["rows"].items():
-                assert found["rows"][protocol] == pytest.approx(row, abs=1e-12)
-                assert found["curves"][protocol] == pytest.approx(expected["curves"][protocol])
+                assert results["rows"][protocol] == pytest.approx(row, abs=1e-12)
+                assert results["curves"][protocol] == pytest.approx(expected["curves"][protocol])

@@ -19,7 +19,7 @@ from sod.metrics import (
 )
 
 SIZES = ((1, 1), (3, 5), (24, 31))
-OWN_WORDS = ("mean-max", "image-max", "image-max-single", "a2s")
+OTHER_PROTOCOLS = ("mean-max", "image-max", "image-max-single", "a2s")
 
 
 def own_row(
@@ -32,8 +32,8 @@ def own_row(
 
 
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("protocol", OWN_WORDS)
-def test_measures_agree_with_a_plain_formulation(protocol: str, size: tuple[int, int]) -> None:
+@pytest.mark.parametrize("protocol", OTHER_PROTOCOLS)
+def test_measures_agree_with_the_reference(protocol: str, size: tuple[int, int]) -> None:
     random = np.random.default_rng(0)
     for mask_name, mask in masks(size, random).items():
         for name, picture in list(maps(mask, random).items())[::2]:
@@ -43,8 +43,8 @@ def test_measures_agree_with_a_plain_formulation(protocol: str, size: tuple[int,
                 assert own[key] == pytest.approx(value, abs=1e-7), f"{mask_name}/{name}: {key}"
 
 
-@pytest.mark.parametrize("protocol", OWN_WORDS)
-def test_unquantised_maps_agree_with_a_plain_formulation(protocol: str) -> None:
+@pytest.mark.parametrize("protocol", OTHER_PROTOCOLS)
+def test_unquantised_maps_agree_with_the_reference(protocol: str) -> None:
     random = np.random.default_rng(1)
     mask = blob((40, 30), (0.5, 0.5), 0.3)
     saliency = np.clip(0.5 * mask / 255 + 0.5 * random.random(mask.shape), 0, 1)
@@ -150,7 +150,7 @@ def test_degenerate_masks_have_defined_values(protocol: str) -> None:
 
 def test_a_single_pixel_has_an_alignment_of_one_except_under_pysod() -> None:
     full = np.full((1, 1), 255, np.uint8)
-    for protocol in OWN_WORDS:
+    for protocol in OTHER_PROTOCOLS:
         assert own_row(full / 255, full, protocol)["max_e"] == 1
     assert own_row(full / 255, full, "pysod")["max_e"] == 2**52
 
@@ -189,7 +189,7 @@ def test_an_unknown_protocol_names_the_nearest() -> None:
         get_protocol("image_max")
 
 
-def test_a_protocol_says_all_its_choices() -> None:
+def test_a_protocol_describes_all_its_choices() -> None:
     line = get_protocol("image-max").describe(refined=True)
     for word in ("mask = 255", "β² = 0.09", "255 thresholds", "multi", "cut at 0.5", "refined"):
         assert word in line
@@ -199,7 +199,7 @@ def test_a_protocol_says_all_its_choices() -> None:
 
 def test_impossible_inputs_are_refused() -> None:
     protocol = get_protocol("mean-max")
-    with pytest.raises(ValueError, match="alike"):
+    with pytest.raises(ValueError, match="same non-empty shape"):
         measure(torch.zeros(2, 3), torch.zeros(3, 2, dtype=torch.uint8), protocol)
     with pytest.raises(ValueError, match="not finite"):
         measure(torch.full((2, 2), torch.nan), torch.zeros(2, 2, dtype=torch.uint8), protocol)

@@ -18,7 +18,7 @@ PYSOD = get_protocol("pysod")
 
 
 class Oracle:
-    """PySODMetrics' own values of the same measures."""
+    """The same measures by PySODMetrics."""
 
     def __init__(self) -> None:
         kinds: dict[str, Any] = {
@@ -69,7 +69,7 @@ def own_row(picture: Picture, mask: Picture) -> dict[str, float]:
 
 
 def check(cases: Iterable[tuple[str, Picture, Picture]]) -> int:
-    """Compare every case; where PySODMetrics has NaN, the plain formulation decides."""
+    """Compare all cases with PySODMetrics, or with the reference where that returns NaN."""
     count = 0
     for name, picture, mask in cases:
         reference = Oracle()
@@ -113,7 +113,7 @@ def test_a_dataset_and_its_curves_agree_with_pysodmetrics() -> None:
     np.testing.assert_allclose(curves["e"], reference.e.get_results()["em"]["curve"][::-1])
 
 
-def test_where_pysodmetrics_gives_nan_the_absent_quadrants_count_nothing() -> None:
+def test_empty_quadrants_are_ignored_where_pysodmetrics_returns_nan() -> None:
     mask = np.zeros((10, 10), np.uint8)
     mask[:, -1] = 255
     reference = Oracle()

@@ -3,7 +3,7 @@ import pytest
 import torch
 from PIL import Image
 
-from sod.nn.resize import discovery_pad, lanczos_resize, saliency_size
+from sod.nn.resize import discovery_pad, lanczos_resize, pad_to_multiple, saliency_size
 
 SIZES = [
     ((300, 400), (304, 400)),
@@ -64,3 +64,10 @@ def test_padding_is_zero_after_normalisation() -> None:
     assert torch.equal(padded[..., :17, :], images)
     normalised = (padded - mean.view(-1, 1, 1)) / std.view(-1, 1, 1)
     assert not normalised[..., 17:, :].any()
+
+
+def test_padding_repeats_the_last_row_and_column() -> None:
+    images = torch.arange(6.0).view(1, 1, 2, 3)
+    padded = pad_to_multiple(images, 4)[0, 0]
+    assert padded.tolist() == [[0, 1, 2, 2], [3, 4, 5, 5], [3, 4, 5, 5], [3, 4, 5, 5]]
+    assert pad_to_multiple(images[..., :2], 2).shape == (1, 1, 2, 2)

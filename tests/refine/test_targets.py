@@ -8,6 +8,7 @@ from torch import Tensor
 
 from sod.core.errors import SodError
 from sod.refine import BilateralGrid, refine_targets
+from sod.refine.targets import Downsample
 
 
 def squares(*boxes: tuple[int, int, int, int], size: int = 64) -> Tensor:
@@ -26,7 +27,7 @@ def patches(*boxes: tuple[int, int, int, int], size: int = 8) -> Tensor:
 
 
 def published(image: Tensor, binary: Tensor) -> tuple[np.ndarray, bool]:
-    """One image, one step after the other, as published but for the label of the object."""
+    """The published steps for one image, except that the foreground is always kept."""
     height, width = image.shape[1:]
     full = cv2.resize(binary.numpy().astype(np.float32), (width, height))
     levels = (image.permute(1, 2, 0).double() * 255).round().numpy()
@@ -53,28 +54,26 @@ def test_equals_the_published_steps() -> None:
         assert accepted[index, 0] == taken
 
 
-def test_downsampling_by_any_half_and_area() -> None:
-    images = squares((10, 8, 42, 48))
-    middle = torch.zeros(1, 1, 8, 8)
-    middle[..., 1:6, 2:5] = 1
-    binary = patches((1, 1, 5, 6))
-    half, area = middle.clone(), middle.clone()
-    half[..., 1:6, 1] = 1
-    area[..., 1:6, 1], area[..., 1:6, 5] = 0.75, 0.25
-    torch.testing.assert_close(refine_targets(images, binary, "half").targets, half)
-    torch.testing.assert_close(refine_targets(images, binary, "area").targets, area)
+@pytest.mark.parametrize(
+    ("left", "downsample", "row"),
+    [
+        (10, "half", [0, 1, 1, 1, 1, 0, 0, 0]),
+        (10, "area", [0, 0.75, 1, 1, 1, 0.25, 0, 0]),
+        # An object that ends in the middle of patches grows or shrinks.
+        (12, "any", [0, 1, 1, 1, 1, 1, 0, 0]),
+        (12, "half", [0, 0, 1, 1, 1, 0, 0, 0]),
+    ],
+)
+def test_downsampling_by_any_half_and_area(
+    left: int, downsample: Downsample, row: list[float]
+) -> None:
+    images, binary = squares((left, 8, left + 32, 48)), patches((1, 1, 5, 6))
+    expected = torch.zeros(1, 1, 8, 8)
+    expected[..., 1:6, :] = torch.tensor(row)
+    torch.testing.assert_close(refine_targets(images, binary, downsample).targets, expected)
 
 
-def test_any_grows_and_half_shrinks_an_object_that_ends_in_the_middle_of_patches() -> None:
-    images, binary = squares((12, 8, 44, 48)), patches((1, 1, 5, 6))
-    grown, shrunk = torch.zeros(1, 1, 8, 8), torch.zeros(1, 1, 8, 8)
-    grown[..., 1:6, 1:6] = 1
-    shrunk[..., 1:6, 2:5] = 1
-    torch.testing.assert_close(refine_targets(images, binary, "any").targets, grown)
-    torch.testing.assert_close(refine_targets(images, binary, "half").targets, shrunk)
-
-
-def test_an_object_above_half_of_the_image_is_not_turned_over() -> None:
+def test_an_object_above_half_of_the_image_is_not_inverted() -> None:
     targets, accepted, _ = refine_targets(squares((4, 4, 60, 60)), patches((1, 1, 7, 7)), "half")
     assert accepted.all()
     assert targets.mean() > 0.5
@@ -88,7 +87,7 @@ def test_a_prediction_that_the_solver_erases_is_kept() -> None:
     torch.testing.assert_close(targets, binary.float())
 
 
-def test_empty_and_full_predictions_stay() -> None:
+def test_empty_and_full_predictions_do_not_change() -> None:
     images = squares((10, 10, 30, 30), (10, 10, 30, 30))
     binary = torch.stack([torch.zeros(1, 8, 8), torch.ones(1, 8, 8)]).bool()
     targets, accepted, _ = refine_targets(images, binary)
@@ -113,9 +112,20 @@ def test_targets_carry_no_gradient() -> None:
     assert not refine_targets(images, binary).targets.requires_grad
 
 
-def test_mistakes_are_told() -> None:
+def test_errors_are_named() -> None:
     images, binary = squares((1, 1, 9, 9)), patches((0, 0, 1, 1), (0, 0, 1, 1))
     with pytest.raises(SodError, match="binary: shape"):
         refine_targets(images, binary)
     with pytest.raises(SodError, match="downsample"):
         refine_targets(images, binary[:1], "most")  # type: ignore[arg-type]
+
+
+def test_the_solvers_output_comes_with_the_targets() -> None:
+    images = torch.full((1, 3, 32, 32), 0.2)
+    images[..., 8:24, 8:24] = 0.8
+    masks = torch.zeros(1, 1, 4, 4, dtype=torch.bool)
+    masks[..., 1:3, 1:3] = True
+    full = torch.nn.functional.interpolate(masks.float(), (32, 32), mode="bilinear")
+    soft = refine_targets(images, masks).soft
+    assert torch.equal(soft, BilateralGrid(images).solve(full))
+    assert soft[..., 12:20, 12:20].min() > 0.5

@@ -1,4 +1,4 @@
-"""One module per command; the function's parameters are the command's options."""
+"""Commands of the program, one module each; a function's parameters are the options."""
 
 from sod.cli.commands.benchmark import benchmark
 from sod.cli.commands.data import data

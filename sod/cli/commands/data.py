@@ -1,4 +1,4 @@
-"""`sod data check`: what was found of a benchmark or a folder, and what is wrong with it."""
+"""`sod data check`: files and defects of datasets."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,10 +14,10 @@ def data(arguments: Sequence[str]) -> int:
     """Check datasets: `sod data check --data.root DIR [--data.name NAME]`.
 
     Args:
-        arguments: The command line behind ``data``.
+        arguments: Command line after ``data``.
 
     Returns:
-        0, or 1 where a dataset has defects.
+        0, or 1 if a dataset has defects.
 
     Raises:
         SodError: The command line is wrong, or a dataset is absent.
@@ -29,13 +29,13 @@ def data(arguments: Sequence[str]) -> int:
         "--data.name",
         type=str | None,
         default=None,
-        help="benchmarks or folders, comma-separated; by default all that the root holds",
+        help="benchmarks or folders, comma-separated; by default all in the root",
     )
     options = parser.parse_args(list(arguments))
     root, name = options["data.root"], options["data.name"]
     names = name.split(",") if name else available(Path(root))
     if not names:
         raise SodError(f"--data.root {root}: holds none of the known benchmarks.")
-    reports = [check_dataset(root, each.strip()) for each in names]
+    reports = [check_dataset(root, dataset.strip()) for dataset in names]
     console.print(render_table(*reports))
     return 1 if any(report.defects for report in reports) else 0

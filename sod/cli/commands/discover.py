@@ -3,12 +3,13 @@
 import json
 from pathlib import Path
 
-from sod.cli.program import Program, console, make_folder
-from sod.engine.checkpoint import load_weights
+from sod.cli.program import Program, console
+from sod.core.files import make_folder
+from sod.engine.checkpoint import load_checkpoint
 from sod.evaluation.discovery import Discovery, annotated_samples, boxes_of_masks, read_annotations
-from sod.evaluation.evaluator import parse_refinements
 from sod.evaluation.reports import write_per_image
-from sod.prediction.writers import SourceData
+from sod.prediction.sources import SourceData
+from sod.refine.refinement import parse_refinements
 
 
 def discover(
@@ -21,7 +22,7 @@ def discover(
     ckpt: str | None = None,
     refine: str = "none",
 ) -> int:
-    """Find one object's box per image and measure CorLoc against annotated boxes.
+    """Predict one object's box per image and measure CorLoc against annotated boxes.
 
     Args:
         cli: The assembled program.
@@ -36,13 +37,13 @@ def discover(
     """
     refinement = parse_refinements(refine)[0]
     if boxes == "masks":
-        samples = [sample for _, found in cli.datamodule.test_samples() for sample in found]
+        samples = [sample for _, group in cli.datamodule.test_samples() for sample in group]
         annotations = boxes_of_masks(samples)
         samples = [sample for sample in samples if sample.name in annotations]
     else:
         annotations = read_annotations(boxes, split, listing)
         samples = annotated_samples(Path(images or Path(boxes) / "JPEGImages"), annotations)
-    load_weights(cli.method, ckpt)
+    load_checkpoint(cli.method, ckpt)
     folder = make_folder(out)
     discovery = Discovery(annotations, refinement)
     trainer = cli.build_trainer([discovery])

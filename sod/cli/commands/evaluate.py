@@ -1,18 +1,19 @@
-"""`sod evaluate` and `sod test`: the measures of a method, a checkpoint or saved maps."""
+"""`sod evaluate` and `sod test`: metrics of a method, a checkpoint or saved maps."""
 
 from pathlib import Path
 
-from sod.cli.program import Program, console, make_folder
+from sod.cli.program import Program, console
 from sod.core.errors import SodError
-from sod.engine.checkpoint import load_weights
+from sod.core.files import make_folder
+from sod.engine.checkpoint import load_checkpoint
 from sod.evaluation.callback import Evaluation
-from sod.evaluation.evaluator import Result, parse_refinements
+from sod.evaluation.evaluator import Result
 from sod.evaluation.gallery import Gallery
 from sod.evaluation.reports import rich_table
-from sod.evaluation.writing import write_results
 from sod.evaluation.saved_maps import Findings, evaluate_maps
+from sod.evaluation.writing import write_results
 from sod.metrics.protocols import get_protocol
-from sod.refine.refinement import Refinement
+from sod.refine.refinement import Refinement, parse_refinements
 
 
 def evaluate(
@@ -26,17 +27,17 @@ def evaluate(
     label: str | None = None,
     published: bool = False,
 ) -> int:
-    """Measure a method, a checkpoint or saved maps on test sets; write tables and figures.
+    """Evaluate a method, a checkpoint or saved maps on test sets; write tables and figures.
 
     Args:
         cli: The assembled program.
         out: Folder for metrics.json, .csv, .md, .tex, per_image.csv, curves.png and grid.png.
         ckpt: Checkpoint of a trained method.
-        maps: Folders of saved maps, comma-separated, instead of a method.
+        maps: Folders of saved maps to evaluate instead of a method, comma-separated.
         protocol: Metric protocol: mean-max, image-max, a2s, pysod, ...
-        refine: Refinements, comma-separated, a row each: none, bilateral.
-        save_maps: Also write the saliency maps, below OUT/maps.
-        label: The method's name in tables and figures; by default its class.
+        refine: Refinements, comma-separated, one row each: none, bilateral.
+        save_maps: Also write the saliency maps, to OUT/maps.
+        label: Name of the method in tables and figures; by default its class.
         published: Show published rows of the same protocol in metrics.md and metrics.tex.
     """
     folder = make_folder(out)
@@ -49,10 +50,10 @@ def evaluate(
         results = _run(cli, ckpt, protocol, refine, save, label)
     if results:
         paths = write_results(results, folder, protocol if published else None)
-        _show(results)
+        _print_table(results)
         names = ", ".join(path.name for path in paths)
         console.print(f"Written to {folder}: {names}", soft_wrap=True, highlight=False)
-    lines = [line for found in findings for line in found.lines()]
+    lines = [line for finding in findings for line in finding.lines()]
     for line in lines:
         console.print(f"[red]{line}[/]", soft_wrap=True, highlight=False)
     return 1 if lines else 0
@@ -64,17 +65,17 @@ def test(
     protocol: str = "mean-max",
     refine: str = "none",
 ) -> int:
-    """Print the measures of a method or checkpoint on test sets; write nothing.
+    """Print the metrics of a method or checkpoint on test sets; write nothing.
 
     Args:
         cli: The assembled program.
         ckpt: Checkpoint of a trained method.
         protocol: Metric protocol: mean-max, image-max, a2s, pysod, ...
-        refine: Refinements, comma-separated, a row each: none, bilateral.
+        refine: Refinements, comma-separated, one row each: none, bilateral.
     """
     results = _run(cli, ckpt, protocol, refine, None, None)
     if results:
-        _show(results)
+        _print_table(results)
     return 0
 
 
@@ -88,13 +89,13 @@ def _run(
 ) -> list[Result]:
     refinements = parse_refinements(refine)
     get_protocol(protocol)
-    load_weights(cli.method, ckpt)
+    load_checkpoint(cli.method, ckpt)
     names = cli.datamodule.test_names
     name = label or type(cli.method).__name__
     evaluation = Evaluation(name, names, protocol, refinements, maps)
     trainer = cli.build_trainer([evaluation])
     trainer.test(cli.method, datamodule=cli.datamodule, verbose=False)
-    return evaluation.writing if trainer.is_global_zero else []
+    return evaluation.results if trainer.is_global_zero else []
 
 
 def _run_maps(
@@ -112,13 +113,13 @@ def _run_maps(
     for name, samples in cli.datamodule.test_samples():
         gallery = Gallery()
         for folder in folders:
-            result, found = evaluate_maps(
+            result, finding = evaluate_maps(
                 folder, name, samples, protocol, refinements, gallery, label, save
             )
             results.append(result)
-            findings.append(found)
+            findings.append(finding)
     return results, findings
 
 
-def _show(results: list[Result]) -> None:
+def _print_table(results: list[Result]) -> None:
     console.print(rich_table([row for result in results for row in result.rows]))

@@ -1,20 +1,20 @@
-"""`sod export`: a trained model as files that need nothing beside them."""
+"""`sod export`: a trained model as self-contained files."""
 
 import re
 from pathlib import Path
 
 import yaml
 
-from sod.cli.program import Program, console, make_folder
+from sod.cli.program import Program, console
 from sod.core.errors import SodError
-from sod.core.files import draft_of
-from sod.engine.checkpoint import load_weights
+from sod.core.files import make_folder, write_text
+from sod.engine.checkpoint import load_checkpoint
 from sod.engine.export.graph import check_exportable, write_graph
 from sod.engine.method import Method
 from sod.engine.model_file import write_model
 
 SMALLEST = 16
-"""Smallest side in pixels of the images of a graph."""
+"""Smallest side in pixels of the images that an exported graph accepts."""
 
 
 def export(
@@ -24,19 +24,19 @@ def export(
     onnx: bool = False,
     size: str = "320x320",
 ) -> int:
-    """Write a model with all its weights as safetensors, and as ONNX if asked for.
+    """Export a model with all its weights as safetensors, and optionally as ONNX.
 
     Args:
         cli: The assembled program.
-        out: Folder for model.safetensors (a --ckpt of any command), config.yaml and model.onnx.
+        out: Folder for model.safetensors (usable as --ckpt), config.yaml and model.onnx.
         ckpt: Checkpoint of a trained method.
-        onnx: Also write model.onnx, and compare what it says with PyTorch.
-        size: Height and width in pixels of the images that model.onnx takes, as HxW.
+        onnx: Also write model.onnx, and compare its output with PyTorch's.
+        size: Height and width in pixels of the images for model.onnx, as HxW.
     """
     method, (height, width) = cli.method, parse_size(size)
-    if ckpt is None and method.learns():
-        raise SodError(f"{type(method).__name__} has to learn first: give --ckpt FILE.")
-    load_weights(method, ckpt)
+    if ckpt is None and method.is_trainable():
+        raise SodError(f"{type(method).__name__} has to be trained first: give --ckpt FILE.")
+    load_checkpoint(method, ckpt)
     method.eval()
     content = method.portable()
     if onnx:
@@ -45,8 +45,8 @@ def export(
     if onnx:
         difference = write_graph(method, folder / "model.onnx", (height, width))
         console.print(
-            f"model.onnx: images [batch, 3, {height}, {width}] to saliency, which differs from "
-            f"PyTorch's by {difference:.1e} at most",
+            f"model.onnx: images [batch, 3, {height}, {width}] to saliency; differs from PyTorch's "
+            f"by {difference:.1e} at most",
             highlight=False,
             markup=False,
             soft_wrap=True,
@@ -58,21 +58,21 @@ def export(
 
 
 def parse_size(text: str) -> tuple[int, int]:
-    """Return height and width.
+    """Parse a size such as ``320x320`` and return height and width in pixels.
 
     Raises:
-        SodError: It is not HxW, or a side is too small.
+        SodError: It is not HxW, or a side is smaller than ``SMALLEST``.
     """
-    found = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text)
-    if found is None or min(map(int, found.groups())) < SMALLEST:
+    match = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text)
+    if match is None or min(map(int, match.groups())) < SMALLEST:
         raise SodError(
-            f"--size {text}: is not HEIGHTxWIDTH in pixels, such as 320x320, from {SMALLEST} on."
+            f"--size {text}: is not HEIGHTxWIDTH in pixels, such as 320x320, "
+            f"each at least {SMALLEST}."
         )
-    return int(found[1]), int(found[2])
+    return int(match[1]), int(match[2])
 
 
 def _write_config(method: Method, arguments: dict[str, object], path: Path) -> None:
     model = {"class_path": type(method).__name__, "init_args": arguments}
-    note = "# What --ckpt model.safetensors states too: without it, the weights are random ones.\n"
-    with draft_of(path) as draft:
-        draft.write_text(note + yaml.safe_dump({"model": model}, sort_keys=False), encoding="utf-8")
+    note = "# The method of model.safetensors; without --ckpt, its weights are random.\n"
+    write_text(path, note + yaml.safe_dump({"model": model}, sort_keys=False))

@@ -1,16 +1,20 @@
-"""`sod predict`: maps, overlays and cut-outs of own images."""
+"""`sod predict`: maps, overlays and cut-outs of images."""
+
+from collections.abc import Sequence
+from pathlib import Path
 
 from pytorch_lightning.callbacks import Callback
 
-from sod.cli.program import Program, console, make_folder
+from sod.cli.program import Program, console
+from sod.core.distributed import is_rank_zero
+from sod.core.files import make_folder
 from sod.data.samples import Sample
-from sod.engine.checkpoint import load_weights
-from sod.evaluation.evaluator import parse_refinements
-from sod.labels.store import LabelStore
-from sod.labels.teachers import source_of
-from sod.labels.writing import InstanceWriter, PseudoWriter
-from sod.prediction.writers import PredictionWriter, SourceData, find_sources, parse_outputs
-from sod.refine.refinement import Refinement
+from sod.engine.checkpoint import load_checkpoint
+from sod.labels.writing import write_labels
+from sod.prediction.instances import InstanceWriter
+from sod.prediction.sources import SourceData, find_sources
+from sod.prediction.writers import PredictionWriter, parse_outputs
+from sod.refine.refinement import Refinement, parse_refinements
 
 
 def predict(
@@ -30,15 +34,15 @@ def predict(
         out: Folder for the results, one sub-folder per kind of output.
         ckpt: Checkpoint of a trained method.
         output: What to write, comma-separated: map, overlay, cutout (RGBA), instances (label map
-            and boxes, of methods that tell objects apart).
+            and boxes, of methods that separate objects).
         refine: Refinement of the saliency: none or bilateral.
-        pseudo: Pseudo-label store to write instead; what it holds already is not made again.
+        pseudo: Pseudo-label store to write instead; existing maps are not made again.
     """
     outputs, refinement = parse_outputs(output), parse_refinements(refine)[0]
     samples = find_sources(source)
-    load_weights(cli.method, ckpt)
+    load_checkpoint(cli.method, ckpt)
     if pseudo is not None:
-        return _label(cli, samples, pseudo, refinement)
+        return _label(cli, samples, make_folder(pseudo), refinement)
     folder = make_folder(out)
     writer = PredictionWriter(folder, outputs, refinement)
     callbacks: list[Callback] = [writer]
@@ -47,28 +51,29 @@ def predict(
     data = SourceData(samples, cli.datamodule.num_workers)
     trainer = cli.build_trainer(callbacks)
     trainer.predict(cli.method, datamodule=data, return_predictions=False)
-    if trainer.is_global_zero:
-        console.print(
-            f"{writer.written} of {len(samples)} images: {', '.join(outputs)} in {folder}"
-        )
-        _report(writer.failures)
-    return 1 if writer.failures else 0
+    summary = f"{writer.written} of {len(samples)} images: {', '.join(outputs)} in {folder}"
+    return _report(summary, writer.failures)
 
 
-def _label(cli: Program, samples: list[Sample], folder: str, refinement: Refinement) -> int:
-    store = LabelStore(make_folder(folder), source_of(cli.method, refinement))
-    missing = store.missing(samples)
-    writer = PseudoWriter(store, refinement)
-    trainer = cli.build_trainer([writer])
-    if missing:
-        data = SourceData(missing, cli.datamodule.num_workers)
-        trainer.predict(cli.method, datamodule=data, return_predictions=False)
-    if trainer.is_global_zero:
-        console.print(f"{writer.written} pseudo-masks made, {len(samples)} images, in {folder}")
-        _report(writer.failures)
-    return 1 if writer.failures else 0
+def _label(cli: Program, samples: list[Sample], folder: Path, refinement: Refinement) -> int:
+    """Write the maps into a pseudo-label store."""
+    written = write_labels(
+        {"method": cli.method},
+        samples,
+        {"method": folder},
+        cli.build_trainer,
+        refinement=refinement,
+        workers=cli.datamodule.configured_workers,
+        collect_failures=True,
+    )
+    summary = f"{written.count} pseudo-masks made, {len(samples)} images, in {folder}"
+    return _report(summary, written.failures)
 
 
-def _report(failures: list[str]) -> None:
-    for failure in failures:
-        console.print(f"[red]failed[/] {failure}", highlight=False, soft_wrap=True)
+def _report(summary: str, failures: Sequence[str]) -> int:
+    """Print the summary and the failures, and return the exit code."""
+    if is_rank_zero():
+        console.print(summary)
+        for failure in failures:
+            console.print(f"[red]failed[/] {failure}", highlight=False, soft_wrap=True)
+    return 1 if failures else 0

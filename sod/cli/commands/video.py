@@ -1,40 +1,43 @@
-"""`sod video`: pseudo-masks of a video's frames, so that it can teach detectors for images."""
+"""`sod video`: pseudo-masks of the frames of a video, to train image methods on."""
 
 from collections.abc import Sequence
 
 from sod.cli.parser import SodParser
-from sod.cli.program import console, make_folder
-from sod.evaluation.evaluator import parse_refinements
+from sod.cli.program import console
+from sod.core.files import make_folder
 from sod.labels.video import find_frames, label_video
+from sod.refine.refinement import parse_refinements
 
 
 def video(arguments: Sequence[str]) -> int:
-    """Label the frames of a video by what its background cannot explain (VideoPCA).
+    """Label the frames of a video by the error of reconstructing their background (VideoPCA).
 
     Args:
-        arguments: The command line behind ``video``.
+        arguments: Command line after ``video``.
 
     Raises:
-        SodError: The command line is wrong, or a file cannot be read or written.
+        SodError: The command line is invalid, or a file cannot be read or written.
     """
     options = _parser().parse_args(list(arguments))
     refinement = parse_refinements(options["refine"])[0]
     files = find_frames(options["source"], options["frames"], options["every"])
     folder = make_folder(options["pseudo"])
     store = label_video(files, folder, options["components"], refinement)
-    where = f"{len(files)} frames in {files[0].parent}, their pseudo-masks in {store.folder}"
-    console.print(where, highlight=False, soft_wrap=True)
+    message = f"{len(files)} frames in {files[0].parent}, their pseudo-masks in {store.folder}"
+    console.print(message, highlight=False, soft_wrap=True)
     return 0
 
 
 def _parser() -> SodParser:
-    parser = SodParser(prog="sod video", description="A video as a teacher (VideoPCA).")
-    parser.add_argument("--source", type=str, required=True, help="a video, or its frames' folder")
+    parser = SodParser(prog="sod video", description="Pseudo-masks of a video (VideoPCA).")
+    parser.add_argument("--source", type=str, required=True, help="video file, or folder of frames")
     parser.add_argument("--pseudo", type=str, required=True, help="pseudo-label store to write")
     parser.add_argument(
         "--frames", type=str, default=None, help="folder for the frames of a video file"
     )
     parser.add_argument("--every", type=int, default=1, help="take every n-th frame only")
-    parser.add_argument("--components", type=int, default=8, help="of the background")
+    parser.add_argument(
+        "--components", type=int, default=8, help="principal components of the background"
+    )
     parser.add_argument("--refine", type=str, default="bilateral", help="none or bilateral")
     return parser

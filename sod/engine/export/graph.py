@@ -1,4 +1,4 @@
-"""Saliency as an ONNX graph that is only kept if it says what PyTorch says."""
+"""A method as an ONNX graph, kept only if its saliency agrees with PyTorch's."""
 
 from importlib import import_module
 from pathlib import Path
@@ -7,22 +7,23 @@ import torch
 from torch import Tensor
 
 from sod.core.errors import SodError
-from sod.core.files import draft_of
+from sod.core.files import atomic_file
+from sod.data.reading import to_tensor
 from sod.data.synthetic import make_scene
 from sod.engine.export.tracing import Saliency, trace
 from sod.engine.method import Method
 
 TOLERANCE = 1e-3
-"""A graph is kept if all but one in a hundred pixels differ from PyTorch's by less."""
+"""A graph is kept if at least 99 % of the pixels differ from PyTorch's by less."""
 
 
 def check_exportable(method: Method) -> None:
-    """Refuse a method that no graph can hold, and a Python without the packages.
+    """Reject a method that is no graph, and an environment without the ONNX packages.
 
     Raises:
-        SodError: One of the two.
+        SodError: The method cannot be traced, or a package is missing.
     """
-    if not method.traceable():
+    if not method.is_traceable():
         raise SodError(
             f"--onnx: {type(method).__name__} is no graph of tensor operations: leave --onnx out, "
             "model.safetensors can hold it."
@@ -37,31 +38,31 @@ def check_exportable(method: Method) -> None:
 
 
 def write_graph(method: Method, path: Path, size: tuple[int, int]) -> float:
-    """Write ``images`` float32 ``[batch, 3, H, W]`` to ``saliency`` ``[batch, 1, H, W]``.
+    """Write a graph from ``images`` ``[batch, 3, H, W]`` to ``saliency`` ``[batch, 1, H, W]``.
 
-    Both are in [0, 1]; the batch is free, height and width are not. Where a method resizes images
-    (``inference.scales``), it rounds them to 8 bits: values between two levels fall to either side,
-    as they do in PyTorch of another precision, and move a map by some thousandths here and there:
-    one pixel in a hundred may differ by more than the tolerance.
+    Both are float32 in [0, 1]. The batch size is free; height and width are fixed. Methods that
+    resize images (``inference.scales``) round them to 8 bits. Values halfway between two levels may
+    then round differently than in PyTorch and change a map by some thousandths, so one pixel in a
+    hundred may differ by more than the tolerance.
 
     Args:
-        method: What says what is salient.
-        path: The file; it is only there in the end if it says the same.
+        method: The method.
+        path: The file; it is only kept if it agrees with PyTorch.
         size: Height and width of the images.
 
     Returns:
-        The largest difference from the method's own saliency, on three scenes.
+        The largest difference from the method's own saliency, on three synthetic scenes.
 
     Raises:
-        SodError: The method cannot be traced, the file cannot be written, or says something else.
+        SodError: The method cannot be traced, the file cannot be written, or the results differ.
     """
     model = Saliency(method)
     images = torch.stack([_scene(index, size) for index in range(3)])
     with torch.no_grad():
         expected = model(images)
-    with draft_of(path) as draft:
-        trace(model, images[:2], draft)
-        differences = (_run(draft, images) - expected).abs().flatten()
+    with atomic_file(path) as temporary:
+        trace(model, images[:2], temporary)
+        differences = (_run(temporary, images) - expected).abs().flatten()
         most = float(differences.kthvalue(max(1, round(0.99 * len(differences)))).values)
         if most > TOLERANCE or not differences.isfinite().all():
             raise SodError(
@@ -73,7 +74,7 @@ def write_graph(method: Method, path: Path, size: tuple[int, int]) -> float:
 
 def _scene(index: int, size: tuple[int, int]) -> Tensor:
     image, _ = make_scene(index, size)
-    return torch.from_numpy(image).permute(2, 0, 1).float() / 255
+    return to_tensor(image)
 
 
 def _run(path: Path, images: Tensor) -> Tensor:
@@ -85,7 +86,7 @@ def _run(path: Path, images: Tensor) -> Tensor:
     try:
         session = InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         (saliency,) = session.run(None, {"images": images.numpy()})
-    except Exception as error:  # its errors have no class in common
+    except Exception as error:  # ONNX Runtime's errors have no common class
         detail = str(error).strip().partition("\n")[0]
-        raise SodError(f"--onnx: what was traced does not run: {detail}") from error
+        raise SodError(f"--onnx: the traced graph does not run: {detail}") from error
     return torch.from_numpy(saliency)

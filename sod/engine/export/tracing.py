@@ -1,4 +1,4 @@
-"""PyTorch's exporter, kept quiet: from a method to an ONNX file."""
+"""From a method to an ONNX file with PyTorch's exporter."""
 
 import logging
 import warnings
@@ -18,9 +18,9 @@ from sod.nn.backbones.vit import VisionBackbone
 
 
 class Saliency(nn.Module):
-    """A copy of a method on the CPU whose call is its saliency, each time computed anew.
+    """A copy of a method on the CPU whose call returns its saliency, without cached features.
 
-    A copy, as tracing leaves its placeholders in what a model keeps from one call to the next.
+    It is a copy because tracing leaves placeholders in the values that a model caches.
 
     Args:
         method: The method.
@@ -31,7 +31,7 @@ class Saliency(nn.Module):
         self.method = deepcopy(method).cpu()
         for module in self.method.modules():
             if isinstance(module, VisionBackbone):
-                module.remembers = False
+                module.caches = False
         self.eval()
 
     def forward(self, images: Tensor) -> Tensor:
@@ -43,13 +43,13 @@ def trace(model: Saliency, images: Tensor, path: Path) -> None:
     """Write a model as ONNX, for any number of images of this size.
 
     Args:
-        model: It has been called with images of this size before: what all models keep for a size,
-            such as weights for resizing, must not be made while it is traced.
+        model: It must have been called with images of this size before, so that values cached per
+            size, such as resampling weights, are not created while it is traced.
         images: ``[B, 3, H, W]`` with at least two images.
         path: The file.
 
     Raises:
-        SodError: The exporter cannot do it.
+        SodError: The exporter cannot write this model.
     """
     name = type(model.method).__name__
     try:
@@ -66,7 +66,7 @@ def trace(model: Saliency, images: Tensor, path: Path) -> None:
             )
             assert program is not None  # noqa: S101 - narrows the type
             for node in program.model.graph:
-                node.metadata_props.clear()  # lines and paths of the code that was traced
+                node.metadata_props.clear()  # lines and paths of the traced code
             program.save(path, external_data=False)
     except (torch.onnx.OnnxExporterError, ValueError) as error:
         detail = str(error.__cause__ or error).strip().partition("\n")[0]
@@ -74,7 +74,7 @@ def trace(model: Saliency, images: Tensor, path: Path) -> None:
 
 
 def _hypot() -> Callable[..., Any]:
-    """Return what PyTorch's exporter has no translation of."""
+    """Return a translation of ``hypot``, which PyTorch's exporter lacks."""
     from onnxscript import opset18 as op
 
     return lambda x, y: op.Sqrt(op.Add(op.Mul(x, x), op.Mul(y, y)))
@@ -82,7 +82,7 @@ def _hypot() -> Callable[..., Any]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the exporter's notices, which no user of this program can act upon, to itself."""
+    """Suppress the exporter's notices, which a user cannot act upon."""
     before = logging.root.manager.disable
     logging.disable(logging.ERROR)
     try:

@@ -1,5 +1,6 @@
-"""Student-teacher generations: label, select, learn, judge, and teach the next generation."""
+"""Student-teacher generations: teachers label, students are trained and label in turn."""
 
-from sod.methods.generations.ensemble import Generations, StudentConfig
+from sod.methods.generations.ensemble import Generations
+from sod.methods.generations.students import StudentConfig
 
 __all__ = ["Generations", "StudentConfig"]

@@ -1,139 +1,96 @@
-"""What models say of images, kept on disk: each alone, and all of them together."""
+"""The labels of a generation: the combined maps of its members, kept in a store."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from sod.core.distributed import rank_and_count, wait_for_others
-from sod.core.errors import SodError
-from sod.data.reading import read_image
+from sod.core.distributed import barrier, rank_and_world_size
+from sod.data.maps import read_map
 from sod.data.samples import Sample
-from sod.engine.method import Method
-from sod.engine.training import BuildTrainer
-from sod.evaluation.saved_maps import read_map
 from sod.labels.consensus import Combine, combine
 from sod.labels.store import LabelStore
-from sod.labels.teachers import source_of
-from sod.labels.writing import PseudoWriter
-from sod.prediction.writers import SourceData
+from sod.methods.generations.images import ImageCache
 from sod.refine.refinement import Refinement, refine
 
 
-class Joining(NamedTuple):
-    """How maps are joined to a label.
+class Combination(NamedTuple):
+    """How maps are combined to a label.
 
     Args:
-        combine: Their mean, weighted by scores, or the best scored.
-        power: Of the scores as weights.
-        refine: What is done to the result.
-        share: Share of the refined map in the result; the rest is the map as it was.
-        memory: Share of the first teachers' label, where there is one, in the label.
+        combine: Their mean, weighted by scores, or the one with the best score.
+        power: Exponent of the scores as weights.
+        refine: Refinement of the result.
+        refined_weight: Weight of the refined map; the unrefined map has the rest.
+        teacher_weight: Weight of the first teachers' label, where there is one.
     """
 
     combine: Combine
     power: float
     refine: Refinement
-    share: float
-    memory: float
+    refined_weight: float
+    teacher_weight: float
 
 
-def ask(
-    model: Method,
-    samples: Sequence[Sample],
-    folder: Path,
-    build_trainer: BuildTrainer,
-    workers: int | None = None,
-) -> tuple[LabelStore, pl.Trainer]:
-    """Let all processes together store what a model says of images that it was not asked yet.
-
-    Args:
-        model: Who is asked.
-        samples: The images; no mask of theirs is opened.
-        folder: Of the store.
-        build_trainer: Builds the trainer, and so decides on devices and processes.
-        workers: Processes that read images, on each device; None: as many as the CPUs suggest.
-
-    Returns:
-        The store, complete, and the trainer.
-
-    Raises:
-        SodError: An image cannot be read, or the store cannot be written.
-    """
-    store = LabelStore(folder, source_of(model, "none"))
-    writer = PseudoWriter(store, "none")
-    trainer = build_trainer([writer], logger=False, enable_checkpointing=False, fast_dev_run=False)
-    missing = store.missing(samples)
-    wait_for_others()  # nobody writes before all have seen what is missing
-    if missing:
-        # Every process needs an image: some may be asked of a second time.
-        spare = [sample for sample in samples if sample not in missing]
-        missing += spare[: max(trainer.world_size - len(missing), 0)]
-        data = SourceData(missing, workers)
-        trainer.predict(model, datamodule=data, return_predictions=False)
-    if writer.failures:
-        raise SodError(writer.failures[0])
-    wait_for_others()
-    store.reload()
-    return store, trainer
-
-
-def join_maps(
+def write_combined_labels(
     samples: Sequence[Sample],
     stores: Mapping[str, LabelStore],
     scores: Tensor,
     folder: Path,
-    how: Joining,
-    first: LabelStore | None = None,
+    combination: Combination,
+    images: ImageCache,
+    teacher: LabelStore | None = None,
 ) -> LabelStore:
-    """Let all processes together store what models say of images together.
+    """Let all processes together write the combined maps of the members.
 
     Args:
         samples: The images.
-        stores: What each model says of them.
-        scores: How good that is, ``[N, M]`` in [0, 1].
-        folder: Of the store for the joined maps.
-        how: How they are joined.
-        first: The labels of the first teachers; they do not know images that joined later.
+        stores: The maps of each member.
+        scores: Score of each map, ``[N, M]`` in [0, 1].
+        folder: Folder of the store for the labels.
+        combination: How they are combined.
+        images: Provides the images.
+        teacher: The labels of the first teachers; it lacks images that were added later.
 
     Returns:
         The store, complete.
     """
-    rank, processes = rank_and_count()
-    sources = {name: _source(store, samples[0].name) for name, store in stores.items()}
-    described = {"method": "Generations", "members": sources, "how": how._asdict(), "version": 1}
-    store = LabelStore(folder, described, rank)
+    rank, processes = rank_and_world_size()
+    sources = {name: store.labels[samples[0].name].source for name, store in stores.items()}
+    settings = combination._asdict()
+    source = {"method": "Generations", "members": sources, "combination": settings, "version": 1}
+    store = LabelStore(folder, source, rank)
     missing = store.missing(samples, processes)
-    wait_for_others()
+    barrier()  # nobody writes before all have seen what is missing
     rows = {sample.name: row for row, sample in enumerate(samples)}
     for sample in missing:
-        label = _joined(sample, stores, scores[rows[sample.name]], how)
-        if first is not None and sample.name in first.labels:
-            label = how.memory * read_map(first.path(sample.name)) + (1 - how.memory) * label
+        label = _combined(sample, stores, scores[rows[sample.name]], combination, images)
+        if teacher is not None and sample.name in teacher.labels:
+            own = 1 - combination.teacher_weight
+            first = read_map(teacher.path(sample.name))
+            label = combination.teacher_weight * first + own * label
         store.write(sample, label)
-    wait_for_others()
+    barrier()
     if rank == 0:
         store.join()
-    wait_for_others()
+    barrier()
     store.reload()
     return store
 
 
-def _joined(
+def _combined(
     sample: Sample,
     stores: Mapping[str, LabelStore],
     scores: Tensor,
-    how: Joining,
+    combination: Combination,
+    images: ImageCache,
 ) -> Tensor:
-    image = torch.from_numpy(read_image(sample.image)).permute(2, 0, 1)[None].float() / 255
+    """Return the combined and partly refined map of one image, ``[H, W]``."""
+    image = images.pixels(sample.image)[None].float() / 255
     maps = torch.stack([read_map(store.path(sample.name)) for store in stores.values()])
-    together = combine(maps[:, None, None], scores[:, None], how.combine, how.power)
-    refined = refine(image, together, how.refine)
-    return (how.share * refined + (1 - how.share) * together)[0, 0]
-
-
-def _source(store: LabelStore, name: str) -> Any:  # noqa: ANN401 - primitives
-    return store.labels[name].source
+    combined = combine(maps[:, None, None], scores[:, None], combination.combine, combination.power)
+    refined = refine(image, combined, combination.refine)
+    weight = combination.refined_weight
+    return (weight * refined + (1 - weight) * combined)[0, 0]

@@ -1,11 +1,9 @@
-"""Generations: students taught by others become, together, the next and better teacher.
+"""Generations: students trained on pseudo-masks become, as an ensemble, the next teacher.
 
-After Croitoru, Bogolin and Leordeanu (ICCV 2017; IJCV 2019), for images instead of video. What one
-trained generation says is all that is here; `sod.generations` makes the generations.
+After Croitoru, Bogolin and Leordeanu (ICCV 2017; IJCV 2019), for images instead of video. This
+module holds the trained ensemble; :mod:`sod.methods.generations.pipeline` trains it.
 """
 
-import re
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,104 +11,50 @@ import torch
 from torch import Tensor, nn
 
 from sod.core.errors import SodError
+from sod.core.seed import run_seed
+from sod.engine.checkpoint import checkpoint_of
 from sod.engine.method import Method
+from sod.engine.training import Training
 from sod.labels.consensus import Combine, agreements, combine
 from sod.labels.selection import SelectionConfig
 from sod.labels.teachers import build_method, build_teacher
+from sod.methods.generations.pipeline import Pipeline
+from sod.methods.generations.students import STUDENTS, StudentConfig
 from sod.methods.tokencut import TokenCut
 from sod.nn.backbones.build import BackboneConfig
 from sod.nn.backbones.vit import share_backbones
-from sod.nn.decoders.quality import EvalSegConfig, EvalSegNet
+from sod.nn.decoders.quality import QualityConfig, QualityNetwork
 from sod.refine.refinement import Refinement
 
-
-@dataclass(frozen=True)
-class StudentConfig:
-    """One student of every generation.
-
-    Args:
-        name: Its name in files and tables.
-        method: The method, one that learns from pseudo-masks: ConnNet or Student.
-        arguments: Its arguments; a ``backbone`` that is not named is the generations' own.
-        max_steps: Optimiser steps; null: the trainer's.
-        batch_size: Images per step and process; null: the data's.
-        size: Side of the training images in pixels; null: the data's.
-    """
-
-    name: str
-    method: str = "ConnNet"
-    arguments: dict[str, Any] = field(default_factory=dict)
-    max_steps: int | None = None
-    batch_size: int | None = None
-    size: int | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse a name that cannot be one of a folder and a module."""
-        if not self.name.isidentifier():
-            raise SodError(f"students: '{self.name}' is no name; use letters, digits and _")
-        if re.match(r"gen\d+_", self.name):
-            raise SodError(f"students: '{self.name}' names a student of an earlier generation")
-
-
-BACKBONE = BackboneConfig(more=["token.4", "token.6", "token.8", "token.10"])
-PATCHES = {"width": 64, "relation": False, "layers": 1, "dropout": 0.3, "merge": True, "finest": 16}
-STUDENTS = [
-    StudentConfig(
-        "binary",
-        "ConnNet",
-        {"network": PATCHES, "head": {"kind": "binary", "weights": {"iou": 1.0}}},
-    ),
-    StudentConfig(
-        "connectivity",
-        "ConnNet",
-        {
-            "network": PATCHES,
-            "head": {
-                "aggregation": "max",
-                "weights": {"connectivity": 0.0, "voted": 1.0, "iou": 1.0},
-            },
-        },
-    ),
-    StudentConfig(
-        "dilated",
-        "Student",
-        {
-            "network": {"kind": "dilated", "width": 8, "size": 128},
-            "loss_kind": "entropy",
-            "iou": 1.0,
-        },
-    ),
-]
-SELECTION, EVALSEG = SelectionConfig(), EvalSegConfig()
+BACKBONE = BackboneConfig(extra_features=["token.4", "token.6", "token.8", "token.10"])
+SELECTION, QUALITY = SelectionConfig(), QualityConfig()
 
 
 class Generations(Method):
-    """The students of all generations together; before any has learnt, their first teachers.
+    """The ensemble of the students; before any is trained, of the first teachers.
 
     Args:
-        backbone: Of TokenCut, the first teacher, and of students that name none of their own.
+        backbone: Backbone of TokenCut, the first teacher, and of students that name none.
         teachers: The first teachers: configs (FILE.yaml, or several joined by +), checkpoints, or
-            pseudo-label stores of the very images (folders); several vote. None named: TokenCut on
-            the backbone's first features.
+            pseudo-label stores of the very images (folders). Empty: TokenCut on the backbone's
+            first features.
         tau: TokenCut's threshold.
-        students: Who learns, each from scratch in every generation.
-        generations: How many there are.
-        refine: What is done to what a generation says together before it is taught to the next.
-        share: Share of the refined map in what students say together, the rest is the map as it
-            was: refinements of refinements wear an object's thin parts away. Of what the first
-            teachers say, all of it is refined.
-        alumni: Let the students of earlier generations speak beside those of the last one, so that
-            what one generation has learnt is not lost with the next; false: the last ones alone.
-        memory: Share of the first teachers' label in what students teach. The first teachers err
-            here and there, students in the same way everywhere: taught what their own kind says
-            alone, the next ones do so all the more.
-        selection: Which pseudo-masks are taught.
-        evalseg: The selection network.
-        combine: How maps are joined: their ``mean``, ``weighted`` by the scores of the selection
-            network, or the ``best`` scored. First teachers are scored by their agreement.
-        power: Of the scores as weights.
-        more: Datasets whose images join at each generation, the first entry at the first one; an
-            entry may be empty or several names, comma-separated.
+        students: The students, trained from scratch in every generation.
+        generations: Number of generations.
+        refine: Refinement of an ensemble's maps before the next generation is trained on them.
+        refined_weight: Weight of the refined map in the labels of students; the unrefined map has
+            the rest, because repeated refinement removes thin parts. Labels of the first teachers
+            are wholly refined.
+        keep_previous_students: Keep the students of earlier generations in the ensemble.
+        teacher_weight: Weight of the first teachers' label in the labels of students. It keeps the
+            systematic errors of students from being repeated and amplified.
+        selection: Which pseudo-masks are trained on.
+        quality_network: The network that scores maps, trained on the agreement of the students.
+        combine: How maps are combined: their ``mean``, ``weighted`` by quality scores, or the one
+            with the ``best`` score. First teachers are scored by their agreement.
+        power: Exponent of the scores as weights.
+        more_data: Datasets whose images are added in each generation, the first entry in the first
+            one; an entry may be empty or several names, comma-separated.
     """
 
     def __init__(
@@ -121,54 +65,58 @@ class Generations(Method):
         students: list[StudentConfig] = STUDENTS,
         generations: int = 2,
         refine: Refinement = "bilateral",
-        share: float = 0.5,
-        alumni: bool = True,
-        memory: float = 0.33,
+        refined_weight: float = 0.5,
+        keep_previous_students: bool = True,
+        teacher_weight: float = 0.33,
         selection: SelectionConfig = SELECTION,
-        evalseg: EvalSegConfig = EVALSEG,
+        quality_network: QualityConfig = QUALITY,
         combine: Combine = "weighted",
         power: float = 4.0,
-        more: list[str] | None = None,
+        more_data: list[str] | None = None,
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
-        names = [student.name for student in students]
-        if not students or len(set(names)) < len(names):
-            raise SodError("students: name at least one, each by a name of its own")
-        if generations < 1:
-            raise SodError(f"generations: {generations} is not at least 1")
-        for name, part in (("share", share), ("memory", memory)):
-            if not 0 <= part <= 1:
-                raise SodError(f"{name}: {part} is not in 0..1")
+        _check(students, generations, refined_weight, teacher_weight)
         self.config, self.teachers, self.tau = backbone, teachers or [], tau
-        self.plan, self.generations, self.refine = list(students), generations, refine
-        self.share, self.memory = share, memory
-        self.alumni, self.selection, self.power = alumni, selection, power
+        self.students, self.generations, self.refine = list(students), generations, refine
+        self.refined_weight, self.teacher_weight = refined_weight, teacher_weight
+        self.keep_previous_students, self.selection = keep_previous_students, selection
         self.combine: Combine = combine
-        self.more = more or []
+        self.power, self.more_data = power, more_data or []
         self.members = nn.ModuleDict()
-        self.evalseg_config = evalseg
-        self.evalseg = EvalSegNet(evalseg)
-        # In a dict: first teachers are built where they are needed and belong to no checkpoint.
-        self._first: dict[str, Method] = {}
+        self.quality_config = quality_network
+        self.quality_network = QualityNetwork(quality_network)
+        # In a dict: first teachers are built when they are needed and are in no checkpoint.
+        self._teachers: dict[str, Method] = {}
 
-    @classmethod
-    def learns(cls) -> bool:
-        """Say that it can be trained, though in stages of its own."""
-        return True
+    def fit(self, training: Training) -> None:
+        """Train all generations, or those that are missing in the folder.
+
+        Raises:
+            SodError: A checkpoint is given, or the folder holds the run of another configuration.
+        """
+        if training.ckpt is not None:
+            raise SodError(
+                "--ckpt: generations continue from their folder: give the same --out instead; a "
+                "checkpoint can be their first teacher (model.teachers)."
+            )
+        pipeline = Pipeline(self, training, run_seed())
+        training.write_config()
+        last = pipeline.run()
+        training.report(f"{self.generations} generations in {training.folder}; ensemble in {last}")
 
     def first_teachers(self) -> dict[str, Method]:
         """Return the teachers of the first generation by name, on this module's device."""
-        if not self._first and not self.teachers:
-            own = BackboneConfig(**{**vars(self.config), "more": []})
-            self._first = {"teacher0": TokenCut(own, self.tau)}
-        elif not self._first:
-            self._first = {
+        if not self._teachers and not self.teachers:
+            own = BackboneConfig(**{**vars(self.config), "extra_features": []})
+            self._teachers = {"teacher0": TokenCut(own, self.tau)}
+        elif not self._teachers:
+            self._teachers = {
                 f"teacher{number}": build_teacher(path)
                 for number, path in enumerate(self.teachers)
                 if not Path(path).is_dir()
             }
-        return {name: teacher.to(self.device).eval() for name, teacher in self._first.items()}
+        return {name: teacher.to(self.device).eval() for name, teacher in self._teachers.items()}
 
     def teacher_stores(self) -> dict[str, str]:
         """Return the pseudo-label stores among the first teachers, by name."""
@@ -176,43 +124,43 @@ class Generations(Method):
         return {f"teacher{number}": path for number, path in paths if Path(path).is_dir()}
 
     def build_student(self, config: StudentConfig) -> Method:
-        """Build one student, untrained.
+        """Build one untrained student.
 
         Raises:
             SodError: There is no such method, or it does not take these arguments.
         """
-        return build_method(
-            config.method, config.arguments, {"backbone": vars(self.config)}, config.name
-        )
+        defaults = {"backbone": vars(self.config)}
+        return build_method(config.method, config.arguments, defaults, config.name)
 
-    def graduate(self, students: dict[str, Method], evalseg: EvalSegNet) -> None:
-        """Let trained students, and the network that scores them, speak from now on."""
-        share_backbones(students.values())
-        self.members = nn.ModuleDict(students)
-        self.evalseg = evalseg
+    def set_members(self, members: dict[str, Method], quality_network: QualityNetwork) -> None:
+        """Set trained students as the ensemble, and the network that scores their maps."""
+        share_backbones(members.values())
+        self.members = nn.ModuleDict(members)
+        self.quality_network = quality_network
 
     def saliency(self, images: Tensor) -> Tensor:
-        """Return what the students, or before them the first teachers, say together."""
+        """Return the combined maps of the students, or of the first teachers before training."""
         members = dict(self.members.items()) or self.first_teachers()
         if not members:
-            raise SodError("teachers: stores know their own images only; train the students first")
-        maps = torch.stack([self._ask(member, images) for member in members.values()])
+            raise SodError("teachers: stores hold no map of other images; train the students first")
+        maps = torch.stack([_method(member).saliency(images) for member in members.values()])
         return combine(maps, self.member_scores(images, maps), self.combine, self.power)
 
     def member_scores(self, images: Tensor, maps: Tensor) -> Tensor:
-        """Score what each member says, without a mask.
+        """Score each member's map, without ground truth.
 
         Args:
             images: ``[B, 3, H, W]`` in [0, 1].
             maps: ``[M, B, 1, H, W]`` in [0, 1].
 
         Returns:
-            ``[M, B]`` in [0, 1], of the selection network; of first teachers, their agreement.
+            ``[M, B]`` in [0, 1], of the quality network; for first teachers, their agreement.
         """
         if not self.members:
             return torch.stack([agreements(each[:, 0]) for each in maps.unbind(1)], 1)
         with torch.autocast(images.device.type, enabled=False):
-            return torch.stack([self.evalseg(images, each).sigmoid() for each in maps.float()])
+            scores = [self.quality_network(images, each).sigmoid() for each in maps.float()]
+        return torch.stack(scores)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Store each student as the checkpoint that it is by itself."""
@@ -220,61 +168,70 @@ class Generations(Method):
         state = checkpoint["state_dict"]
         kept = {name: value for name, value in state.items() if not name.startswith("members.")}
         checkpoint["state_dict"] = kept
-        checkpoint["students"] = [self._stored(name) for name in self.members]
+        checkpoint["students"] = [
+            {"name": name, **checkpoint_of(_method(member))}
+            for name, member in self.members.items()
+        ]
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Build the students that the checkpoint holds, with their weights."""
-        students: dict[str, Method] = {}
+        """Build the students of the checkpoint with their weights."""
+        state = checkpoint["state_dict"]
+        members: dict[str, Method] = {}
         for stored in checkpoint.get("students", []):
             name = stored["name"]
-            own = _part(checkpoint["state_dict"], f"members.{name}.")
-            content = {"state_dict": own, **stored}
+            content = {"state_dict": _without_prefix(state, f"members.{name}."), **stored}
             student = build_method(content["method"], content["hyper_parameters"], {}, name)
             student.on_load_checkpoint(content)
             student.load_state_dict(content["state_dict"])
-            students[name] = student
-        share_backbones(students.values())
-        self.members = nn.ModuleDict(students)
-        found = {f"members.{name}": value for name, value in self.members.state_dict().items()}
-        checkpoint["state_dict"].update(found)
+            members[name] = student
+        share_backbones(members.values())
+        self.members = nn.ModuleDict(members)
+        own = self.members.state_dict()
+        state.update({f"members.{name}": value for name, value in own.items()})
 
     def portable(self) -> dict[str, Any]:
-        """Describe each student beside the weights of all of them.
+        """Return a portable checkpoint that describes each student beside all weights.
 
         Raises:
-            SodError: There are none yet.
+            SodError: No student is trained yet.
         """
         if not self.members:
-            raise SodError("Generations: no student has learnt yet: give --ckpt RUN/last.ckpt.")
+            raise SodError("Generations: no student is trained yet: give --ckpt RUN/last.ckpt.")
         content = super().portable()
-        content["students"] = [{"name": name, **self._described(name)} for name in self.members]
+        content["students"] = [
+            {"name": name, **_description(_method(member))} for name, member in self.members.items()
+        ]
         return content
 
-    def traceable(self) -> bool:
-        """Say whether all students are graphs."""
-        return all(self._student(name).traceable() for name in self.members)
-
-    def _student(self, name: str) -> Method:
-        student = self.members[name]
-        assert isinstance(student, Method)  # noqa: S101 - narrows the type
-        return student
-
-    def _described(self, name: str) -> dict[str, Any]:
-        content = self._student(name).portable()
-        return {key: value for key, value in content.items() if key != "state_dict"}
-
-    def _stored(self, name: str) -> dict[str, Any]:
-        student = self._student(name)
-        content: dict[str, Any] = {"name": name, "state_dict": student.state_dict()}
-        student.on_save_checkpoint(content)
-        return content
-
-    @staticmethod
-    def _ask(member: nn.Module, images: Tensor) -> Tensor:
-        assert isinstance(member, Method)  # noqa: S101 - narrows the type
-        return member.saliency(images)
+    def is_traceable(self) -> bool:
+        """Return whether all students are traceable."""
+        return all(_method(member).is_traceable() for member in self.members.values())
 
 
-def _part(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """Return the entries below a prefix, without it."""
+def _check(
+    students: list[StudentConfig], generations: int, refined_weight: float, teacher_weight: float
+) -> None:
+    """Reject invalid arguments."""
+    names = [student.name for student in students]
+    if not students or len(set(names)) < len(names):
+        raise SodError("students: name at least one, each by a name of its own")
+    if generations < 1:
+        raise SodError(f"generations: {generations} is not at least 1")
+    for name, weight in (("refined_weight", refined_weight), ("teacher_weight", teacher_weight)):
+        if not 0 <= weight <= 1:
+            raise SodError(f"{name}: {weight} is not in 0..1")
+
+
+def _method(member: nn.Module) -> Method:
+    assert isinstance(member, Method)  # noqa: S101 - narrows the type
+    return member
+
+
+def _description(member: Method) -> dict[str, Any]:
+    """Return a portable checkpoint without its weights."""
+    return {key: value for key, value in member.portable().items() if key != "state_dict"}
+
+
+def _without_prefix(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Return the entries whose names begin with a prefix, without it."""
     return {k.removeprefix(prefix): value for k, value in state.items() if k.startswith(prefix)}

@@ -1,4 +1,4 @@
-"""Who speaks for a generation: its own students, and those of the generations before it."""
+"""The ensemble members of a generation: its own students, and those of earlier generations."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -6,14 +6,14 @@ from typing import NamedTuple
 from sod.engine.method import Method
 
 
-class Voice(NamedTuple):
-    """One who speaks.
+class Member(NamedTuple):
+    """One member of an ensemble.
 
     Args:
-        generation: That it learnt in; 0 for a first teacher.
-        student: Its name there.
-        model: What it says.
-        name: Its name among all who speak.
+        generation: The generation in which it was trained; 0 for a first teacher.
+        student: Its name in that generation.
+        model: The trained method.
+        name: Its name in the ensemble.
     """
 
     generation: int
@@ -22,23 +22,23 @@ class Voice(NamedTuple):
     name: str
 
 
-def voices_of(
-    graduates: Mapping[int, Mapping[str, Method]], number: int, alumni: bool
-) -> list[Voice]:
-    """Return who speaks for a generation, its own students first.
+def ensemble_members(
+    trained: Mapping[int, Mapping[str, Method]], number: int, keep_previous_students: bool
+) -> list[Member]:
+    """Return the ensemble members of a generation, its own students first.
 
     Args:
-        graduates: Who has learnt in each generation so far, by name; the first teachers in 0.
+        trained: The students of each generation so far, by name; the first teachers in 0.
         number: The generation.
-        alumni: Let students of earlier generations speak too, the latest first, as ``genN_NAME``.
-            First teachers never speak for students.
+        keep_previous_students: Add the students of earlier generations, the latest first, as
+            ``genN_NAME``. First teachers are never added.
     """
-    found = [Voice(number, name, model, name) for name, model in graduates[number].items()]
-    if not alumni:
-        return found
-    earlier = [
-        Voice(generation, name, model, f"gen{generation}_{name}")
+    own = [Member(number, name, model, name) for name, model in trained[number].items()]
+    if not keep_previous_students:
+        return own
+    previous = [
+        Member(generation, name, model, f"gen{generation}_{name}")
         for generation in range(number - 1, 0, -1)
-        for name, model in graduates[generation].items()
+        for name, model in trained[generation].items()
     ]
-    return found + earlier
+    return own + previous

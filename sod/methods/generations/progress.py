@@ -1,4 +1,4 @@
-"""How good the generations are, where masks are at hand to measure it."""
+"""Measured quality of the generations, on a set with masks."""
 
 import json
 from collections.abc import Sequence
@@ -7,43 +7,44 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from sod.core.errors import SodError
-from sod.evaluation.benchmark import Contender, Row
+from sod.evaluation.benchmark import BenchmarkEntry, Row
 
-TOGETHER = "together"
+ENSEMBLE = "ensemble"
 
 
-def contenders_of(run: str) -> list[Contender]:
-    """Return what can be evaluated of a run: ``genN-NAME``, and ``genN-together``.
+def entries_of_run(run: str) -> list[BenchmarkEntry]:
+    """Return the entries of a run for a benchmark: ``genN-NAME``, and ``genN-ensemble``.
 
     Args:
         run: The folder of the run.
 
     Raises:
-        SodError: It is not one of Generations.
+        SodError: The folder is not a run of Generations.
     """
     folder = Path(run)
     try:
         teachers = json.loads((folder / "gen0" / "teachers.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise SodError(f"--run {run}: is no run of Generations (gen0/teachers.json).") from error
-    found = [Contender(f"gen0-{name}", tuple(words)) for name, words in teachers.items()]
+    entries = [BenchmarkEntry(f"gen0-{name}", tuple(words)) for name, words in teachers.items()]
     number = 1
     while (place := folder / f"gen{number}").joinpath("ensemble.ckpt").is_file():
         students = sorted(place.glob("students/*/student.ckpt"))
-        found += [
-            Contender(f"gen{number}-{file.parent.name}", ("--ckpt", str(file))) for file in students
+        entries += [
+            BenchmarkEntry(f"gen{number}-{file.parent.name}", ("--ckpt", str(file)))
+            for file in students
         ]
         ensemble = ("--ckpt", str(place / "ensemble.ckpt"))
-        found.append(Contender(f"gen{number}-{TOGETHER}", ensemble))
+        entries.append(BenchmarkEntry(f"gen{number}-{ENSEMBLE}", ensemble))
         number += 1
-    return found
+    return entries
 
 
 def plot_progress(rows: Sequence[Row], out: str) -> Path:
     """Draw IoU and max-F over the generations: a panel for each dataset and measure.
 
     Args:
-        rows: Of all contenders.
+        rows: Results of all entries.
         out: Folder for ``generations.png``.
 
     Returns:
@@ -57,7 +58,7 @@ def plot_progress(rows: Sequence[Row], out: str) -> Path:
         for panel, (key, title) in zip(line, measures.items(), strict=True):
             for (name, kind), points in _lines(rows, dataset, key).items():
                 style = {"linestyle": "-" if kind == "none" else "--", "marker": "o"}
-                width = 2.5 if name == TOGETHER else 1.0
+                width = 2.5 if name == ENSEMBLE else 1.0
                 label = name if kind == "none" else f"{name} + {kind}"
                 panel.plot(*zip(*points, strict=True), label=label, linewidth=width, **style)
             panel.set(title=f"{dataset}: {title}", xlabel="generation")
@@ -71,7 +72,7 @@ def plot_progress(rows: Sequence[Row], out: str) -> Path:
 def _lines(
     rows: Sequence[Row], dataset: str, key: str
 ) -> dict[tuple[str, str], list[tuple[int, float]]]:
-    """Return points (generation, value) of each member and refinement."""
+    """Return the points (generation, value) of each member and refinement."""
     lines: dict[tuple[str, str], list[tuple[int, float]]] = {}
     for row in rows:
         if row["dataset"] == dataset:

@@ -1,4 +1,4 @@
-"""The selection network learns from the students' agreement how good a map is."""
+"""Training and use of the quality network, on thumbnails of images and maps."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,19 +7,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sod.data.reading import read_image
+from sod.core.distributed import gather, rank_and_world_size
+from sod.data.maps import read_map
 from sod.data.samples import Sample
-from sod.evaluation.saved_maps import read_map
 from sod.labels.consensus import agreements
 from sod.labels.store import LabelStore
-from sod.nn.decoders.quality import EvalSegConfig, EvalSegNet, shrunk
+from sod.methods.generations.images import ImageCache
+from sod.nn.decoders.quality import QualityConfig, QualityNetwork, resize_square
 
 CHUNK = 256
+"""Maps that are scored at once."""
 
 
 @dataclass
 class Thumbnails:
-    """Images and what each of several models says of them, small enough to keep many.
+    """Images and the maps of several members, small enough to keep all of them.
 
     Attributes:
         images: uint8 ``[N, 3, s, s]``.
@@ -30,42 +32,46 @@ class Thumbnails:
     maps: Tensor
 
     def agreement(self) -> Tensor:
-        """Return how far each model agrees with the others on each image, ``[N, M]``."""
+        """Return each member's agreement with the others on each image, ``[N, M]`` in [0, 1]."""
         return torch.stack([agreements(maps.float() / 255) for maps in self.maps])
 
-    def pair(self, images: Tensor, models: Tensor) -> tuple[Tensor, Tensor]:
-        """Return images ``[B, 3, s, s]`` and maps ``[B, 1, s, s]`` by their numbers, in [0, 1]."""
-        return self.images[images].float() / 255, self.maps[images, models][:, None].float() / 255
+    def pair(self, images: Tensor, members: Tensor) -> tuple[Tensor, Tensor]:
+        """Return images ``[B, 3, s, s]`` and maps ``[B, 1, s, s]`` by their indices, in [0, 1]."""
+        return self.images[images].float() / 255, self.maps[images, members][:, None].float() / 255
 
 
-def thumbnails(
-    samples: Sequence[Sample], stores: Mapping[str, LabelStore], size: int
+def read_thumbnails(
+    samples: Sequence[Sample], stores: Mapping[str, LabelStore], images: ImageCache
 ) -> Thumbnails:
-    """Read images and stored maps as squares.
+    """Read images and the maps of stores; each process reads its share.
 
     Args:
-        samples: Whose images and maps.
-        stores: The maps of each model.
-        size: Side of the squares in pixels.
+        samples: The images.
+        stores: The maps of each member.
+        images: Provides the images.
     """
-    images, maps = [], []
-    for sample in samples:
-        image = torch.from_numpy(read_image(sample.image)).permute(2, 0, 1)[None].float()
-        images.append(_bytes(shrunk(image, size))[0])
-        found = [read_map(store.path(sample.name))[None, None] for store in stores.values()]
-        maps.append(torch.cat([_bytes(255 * shrunk(each, size))[0] for each in found]))
-    return Thumbnails(torch.stack(images), torch.stack(maps))
+    rank, processes = rank_and_world_size()
+    own = range(rank, len(samples), processes)
+    size = images.thumbnail_size
+    parts = gather(
+        [
+            (index, images.thumbnail(samples[index].image), _maps(samples[index], stores, size))
+            for index in own
+        ]
+    )
+    parts.sort(key=lambda part: part[0])
+    return Thumbnails(torch.stack([p[1] for p in parts]), torch.stack([p[2] for p in parts]))
 
 
-def train_evalseg(
-    seen: Thumbnails, config: EvalSegConfig, seed: int, device: torch.device
-) -> EvalSegNet:
-    """Train the selection network to predict a map's agreement with the other students' maps.
+def train_quality_network(
+    thumbnails: Thumbnails, config: QualityConfig, seed: int, device: torch.device
+) -> QualityNetwork:
+    """Train the quality network to predict a map's agreement with the other members' maps.
 
     Args:
-        seen: Images and maps.
+        thumbnails: Images and maps.
         config: The network and its training.
-        seed: Of its weights and of the order of the maps.
+        seed: Seed of its weights and of the order of the maps.
         device: Where to train.
 
     Returns:
@@ -73,40 +79,45 @@ def train_evalseg(
     """
     with torch.random.fork_rng([]):
         torch.manual_seed(seed)
-        network = EvalSegNet(config).to(device).train()
+        network = QualityNetwork(config).to(device).train()
     generator = torch.Generator().manual_seed(seed)
-    adamw = torch.optim.AdamW(network.parameters(), lr=config.lr)
-    falling = torch.optim.lr_scheduler.CosineAnnealingLR(adamw, config.steps)
-    targets = seen.agreement()
-    count, models = targets.shape
+    optimiser = torch.optim.AdamW(network.parameters(), lr=config.lr)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, config.steps)
+    targets = thumbnails.agreement()
+    count, members = targets.shape
     for _ in range(config.steps):
-        chosen = torch.randint(count * models, (config.batch_size,), generator=generator)
-        numbers, who = chosen // models, chosen % models
-        images, maps = (each.to(device) for each in seen.pair(numbers, who))
+        chosen = torch.randint(count * members, (config.batch_size,), generator=generator)
+        rows, columns = chosen // members, chosen % members
+        images, maps = (each.to(device) for each in thumbnails.pair(rows, columns))
         if torch.rand((), generator=generator) < 0.5:
             images, maps = images.flip(-1), maps.flip(-1)
         logits = network(images, maps)
-        loss = F.mse_loss(logits.sigmoid(), targets[numbers, who].to(device))
-        adamw.zero_grad()
+        loss = F.mse_loss(logits.sigmoid(), targets[rows, columns].to(device))
+        optimiser.zero_grad()
         torch.autograd.backward(loss)
-        adamw.step()
-        falling.step()
+        optimiser.step()
+        schedule.step()
     return network.eval()
 
 
 @torch.no_grad()
-def evalseg_scores(network: EvalSegNet, seen: Thumbnails) -> Tensor:
+def quality_scores(network: QualityNetwork, thumbnails: Thumbnails) -> Tensor:
     """Return the network's score of each map, ``[N, M]`` in [0, 1], on the CPU."""
     device = next(network.parameters()).device
     columns = []
-    for model in range(seen.maps.shape[1]):
+    for member in range(thumbnails.maps.shape[1]):
         parts = [
-            network(*(each.to(device) for each in seen.pair(part, torch.full_like(part, model))))
-            for part in torch.split(torch.arange(len(seen.images)), CHUNK)
+            network(
+                *(each.to(device) for each in thumbnails.pair(rows, torch.full_like(rows, member)))
+            )
+            for rows in torch.split(torch.arange(len(thumbnails.images)), CHUNK)
         ]
         columns.append(torch.cat(parts).sigmoid().cpu())
     return torch.stack(columns, dim=1)
 
 
-def _bytes(levels: Tensor) -> Tensor:
-    return levels.clamp(0, 255).round().byte()
+def _maps(sample: Sample, stores: Mapping[str, LabelStore], size: int) -> Tensor:
+    """Return the maps of one image, uint8 ``[M, s, s]``."""
+    maps = [read_map(store.path(sample.name))[None, None] for store in stores.values()]
+    small = [255 * resize_square(each, size)[0] for each in maps]
+    return torch.cat([each.clamp(0, 255).round().byte() for each in small])

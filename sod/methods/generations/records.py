@@ -1,4 +1,4 @@
-"""The records of a course: which labels were chosen and why, and what is seen without a mask."""
+"""Records of a run: teachers, selections, and label-free reports of each generation."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -10,56 +10,50 @@ import torch.nn.functional as F
 import yaml
 from PIL import Image
 from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
 
 from sod.core.errors import SodError
-from sod.core.files import draft_of
-from sod.data.reading import read_image
+from sod.core.files import atomic_file, write_text
+from sod.data.maps import read_map
+from sod.data.reading import read_image_tensor
 from sod.data.samples import Sample
 from sod.engine.method import Method
-from sod.engine.training import tile
-from sod.evaluation.saved_maps import read_map
+from sod.engine.visuals import image_grid
 from sod.labels.selection import Candidate, Verdict
 from sod.labels.store import LabelStore
+from sod.methods.generations.labelling import Labelled
 
 SIDE = 160
 """Side in pixels of a picture in the grid of all generations."""
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all.
-
-    Raises:
-        SodError: It cannot be written.
-    """
-    with draft_of(path) as draft:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_text(text, encoding="utf-8")
+ROWS = 8
+"""Images in that grid, at most."""
 
 
 def write_teachers(place: Path, teachers: Mapping[str, Method], paths: Sequence[str]) -> None:
-    """Write how each first teacher is evaluated: the words of a command line.
+    """Write for each first teacher the command-line arguments that evaluate it.
 
     Args:
-        place: Folder of generation 0; gets a config for each teacher that is not named by a file.
+        place: Folder of generation 0; gets a config for a teacher that is not in a file.
         teachers: By name, ``teacherN``; stores, which cannot be evaluated, are not among them.
         paths: The files they came from, the N-th for ``teacherN``; none for the default teacher.
     """
-    words = {}
+    arguments = {}
     for name, teacher in teachers.items():
         number = int(name.removeprefix("teacher"))
         if not paths:
             model = {"class_path": type(teacher).__name__, "init_args": teacher.arguments()}
             write_text(place / f"{name}.yaml", yaml.safe_dump({"model": model}))
-            words[name] = ["--config", str(place / f"{name}.yaml")]
+            arguments[name] = ["--config", str(place / f"{name}.yaml")]
         elif paths[number].endswith((".yaml", ".yml")):
-            words[name] = [word for part in paths[number].split("+") for word in ("--config", part)]
+            parts = paths[number].split("+")
+            arguments[name] = [word for part in parts for word in ("--config", part)]
         else:
-            words[name] = ["--ckpt", paths[number]]
-    write_text(place / "teachers.json", json.dumps(words, indent=2) + "\n")
+            arguments[name] = ["--ckpt", paths[number]]
+    write_text(place / "teachers.json", json.dumps(arguments, indent=2) + "\n")
 
 
 def write_selection(path: Path, verdicts: Sequence[Verdict]) -> None:
-    """Write a line for each pseudo-mask: its figures, whether it was chosen, and why not."""
+    """Write a line for each pseudo-mask: its figures, whether it was selected, and why not."""
     rows = [
         {
             **{k: _rounded(v) for k, v in verdict.candidate._asdict().items()},
@@ -73,55 +67,82 @@ def write_selection(path: Path, verdicts: Sequence[Verdict]) -> None:
 
 
 def read_selection(path: Path) -> dict[str, float]:
-    """Return name and score of each chosen pseudo-mask.
+    """Return name and score of each selected pseudo-mask.
 
     Raises:
         SodError: The file is damaged.
     """
     try:
         rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-        chosen = {row["name"]: float(row["score"]) for row in rows if row["selected"]}
+        return {row["name"]: float(row["score"]) for row in rows if row["selected"]}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SodError(f"{path}: cannot be read: delete it to select again.") from error
-    return chosen
+
+
+def write_report(
+    folder: Path,
+    number: int,
+    trained_on: int | None,
+    labelled: Labelled,
+    samples: Sequence[Sample],
+    labels: Mapping[str, LabelStore],
+) -> None:
+    """Write the label-free figures of a generation as JSON, to TensorBoard, and as a picture.
+
+    Args:
+        folder: Of the run.
+        number: The generation.
+        trained_on: Number of labels that it was trained on; None for the first teachers.
+        labelled: What it labelled.
+        samples: Images of the picture; evenly spaced ones are shown.
+        labels: The labels of all generations so far, by name.
+    """
+    report: dict[str, Any] = {
+        "generation": number,
+        "images": len(labelled.samples),
+        "trained_on": trained_on,
+        "labels": _means(labelled.candidates),
+        "agreement": {name: round(value, 4) for name, value in labelled.agreements.items()},
+    }
+    write_text(folder / f"gen{number}" / "report.json", json.dumps(report, indent=2) + "\n")
+    grid = draw_generations(folder / "generations.png", samples, labels)
+    with SummaryWriter(folder / "tensorboard") as writer:
+        for name, value in {**report["labels"], **report["agreement"]}.items():
+            writer.add_scalar(f"generations/{name}", value, number)
+        writer.add_image("generations", grid, number)
 
 
 def draw_generations(
-    path: Path, samples: Sequence[Sample], stores: Mapping[str, LabelStore], count: int = 8
+    path: Path, samples: Sequence[Sample], stores: Mapping[str, LabelStore]
 ) -> Tensor:
-    """Draw the same images through the generations: a row each, a column for each store.
+    """Draw the same images through the generations: a row per image, a column per store.
 
     Args:
         path: The PNG to write.
-        samples: Evenly spaced ones of them are shown.
+        samples: Evenly spaced ones are shown.
         stores: The maps by column.
-        count: Rows at most.
 
     Returns:
         The picture, ``[3, H, W]`` in [0, 1].
     """
-    rows = min(count, len(samples))
+    rows = min(ROWS, len(samples))
     shown = [samples[i * len(samples) // rows] for i in range(rows)]
-    columns = {"image": torch.cat([_square(_image(sample)) for sample in shown])}
+    columns = {"image": torch.cat([_square(read_image_tensor(s.image)[None]) for s in shown])}
     for name, store in stores.items():
         maps = [read_map(store.path(sample.name))[None, None] for sample in shown]
         columns[name] = torch.cat([_square(each) for each in maps])
-    grid = tile(columns, rows)
+    grid = image_grid(columns, rows)
     pixels = (grid * 255).round().byte().permute(1, 2, 0).numpy()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels).save(path)
+    with atomic_file(path) as temporary:
+        Image.fromarray(pixels).save(temporary, "png")
     return grid
 
 
-def summary(candidates: Sequence[Candidate]) -> dict[str, Any]:
-    """Return the means over all labels of what is known of them without a mask."""
-    seen = [candidate._asdict() for candidate in candidates]
-    keys = ("contrast", "area", "border", "agreement", "evalseg")
-    return {key: _rounded(sum(row[key] for row in seen) / max(len(seen), 1)) for key in keys}
-
-
-def _image(sample: Sample) -> Tensor:
-    return torch.from_numpy(read_image(sample.image)).permute(2, 0, 1)[None].float() / 255
+def _means(candidates: Sequence[Candidate]) -> dict[str, Any]:
+    """Return the means of what is known of the labels without ground truth."""
+    rows = [candidate._asdict() for candidate in candidates]
+    keys = ("contrast", "area", "border", "agreement", "quality")
+    return {key: _rounded(sum(row[key] for row in rows) / max(len(rows), 1)) for key in keys}
 
 
 def _square(maps: Tensor) -> Tensor:

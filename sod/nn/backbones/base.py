@@ -1,4 +1,4 @@
-"""The common base of everything that turns images into dense features."""
+"""Base class of feature extractors."""
 
 from collections.abc import Sequence
 
@@ -8,18 +8,18 @@ from typing_extensions import Self
 
 
 class Backbone(nn.Module):
-    """A frozen map from images to a grid of features.
+    """Base class of frozen backbones, which map images to a grid of features.
 
     A call takes float images ``[B, 3, H, W]`` in [0, 1], H and W any multiples of ``patch_size``,
-    and returns features ``[B, channels, H / patch_size, W / patch_size]``. The images are
-    normalised inside. Backbones stay in evaluation mode, whatever mode their owner is put in.
+    and returns features ``[B, channels, H / patch_size, W / patch_size]``. Images are normalised
+    inside. A backbone stays in evaluation mode, whatever the mode of the module that contains it.
 
     Attributes:
-        patch_size: Side of the square that one feature describes, in pixels.
-        channels: Number of channels of the features.
-        widths: Channels of each part of the features; the first part is the backbone's own facet.
-        mean: Mean colour that is subtracted, ``[3]``; the colour to pad with.
-        std: Standard deviation that is divided by, ``[3]``.
+        patch_size: Side of the square patch that one feature describes, in pixels.
+        channels: Number of feature channels.
+        widths: Number of channels of each concatenated feature; the first is the configured facet.
+        mean: Mean colour, ``[3]``; subtracted from images and used as the padding colour.
+        std: Standard deviation of the colours, ``[3]``, by which images are divided.
     """
 
     mean: Tensor
@@ -36,7 +36,7 @@ class Backbone(nn.Module):
         self.register_buffer("std", torch.tensor(std), persistent=False)
 
     def train(self, mode: bool = True) -> Self:
-        """Stay in evaluation mode.
+        """Keep evaluation mode.
 
         Args:
             mode: Ignored.
@@ -44,11 +44,11 @@ class Backbone(nn.Module):
         return super().train(False)
 
     def freeze(self) -> Self:
-        """Take all parameters out of training and switch to evaluation mode."""
+        """Disable the gradients of all parameters and switch to evaluation mode."""
         return self.requires_grad_(False).eval()
 
     def grid(self, images: Tensor) -> tuple[int, int]:
-        """Return rows and columns of the features of ``images``.
+        """Return the numbers of rows and columns of the features of ``images``.
 
         Raises:
             ValueError: If a side is not a multiple of the patch size.

@@ -1,4 +1,4 @@
-"""The feature layer: one configuration, one builder."""
+"""Configuration and construction of frozen backbones."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,27 +14,25 @@ from sod.nn.backbones.descriptor import Descriptor
 from sod.nn.backbones.hub import hub_file
 from sod.nn.backbones.projection import Facet, TimmModule
 from sod.nn.backbones.vit import PositionMode, Tap, VisionBackbone
-from sod.nn.backbones.weights import load_weights
-
-__all__ = ["Backbone", "BackboneConfig", "build_backbone"]
+from sod.nn.backbones.weights import load_backbone_weights
 
 FAMILIES = ("vision_transformer", "deit", "eva")
 
 
 @dataclass
 class BackboneConfig:
-    """Which features a method sees.
+    """The backbone and the features that are taken from it.
 
     Args:
         name: A timm vision transformer with its tag, or "descriptor", which needs no weights.
-        weights: "hub" (timm downloads them), a .safetensors or .pth file, or null (random).
-        facet: What is taken of a block: "key", "query", "value" or its output "token".
-        block: The block it is taken of, from 0, or from the end with -1 the last.
-        pos_embed: How position embeddings are resized: as "dino" does, as "timm" does, or "auto":
-            as DINO does for its own weights (tag "dino"), which the published numbers need, and
-            as timm does for all others.
-        more: Further features, concatenated in this order, each FACET.BLOCK such as "token.4";
-            of "descriptor" only "contrast", the distance to the border of the image.
+        weights: "hub" (Hugging Face hub), a .safetensors or .pth file, or null (random weights).
+        facet: Feature of a transformer block: "key", "query", "value" or its output "token".
+        block: Index of that block from 0; negative values count from the end, -1 is the last.
+        pos_embed: Interpolation of the position embeddings: "dino" as in DINO's code, "timm" as in
+            timm, or "auto": "dino" for weights with the tag "dino", as the published numbers
+            require, and "timm" for all others.
+        extra_features: Further features, concatenated in this order, each FACET.BLOCK such as
+            "token.4"; for "descriptor" only "contrast", the distance to the image border's mean.
     """
 
     name: str = "vit_small_patch16_224.dino"
@@ -42,10 +40,10 @@ class BackboneConfig:
     facet: Facet = "key"
     block: int = -1
     pos_embed: PositionMode | Literal["auto"] = "auto"
-    more: list[str] = field(default_factory=list)
+    extra_features: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """Undo jsonargparse, which turns a null into "None" where another override follows it."""
+        """Read "None" as null: jsonargparse makes this string of a null before another override."""
         if self.weights == "None":
             self.weights = None
 
@@ -54,7 +52,7 @@ def build_backbone(config: BackboneConfig) -> Backbone:
     """Build a frozen backbone with its weights.
 
     Args:
-        config: Which features; weights, facet, block and the rest say nothing to "descriptor".
+        config: Model, weights and features; "descriptor" uses ``name`` and ``extra_features`` only.
 
     Returns:
         The backbone, on the CPU, in evaluation mode and without gradients.
@@ -63,41 +61,43 @@ def build_backbone(config: BackboneConfig) -> Backbone:
         SodError: If the model, a facet, a block or the weights do not exist or do not fit.
     """
     if config.name == "descriptor":
-        return Descriptor("contrast" in config.more)
+        return Descriptor("contrast" in config.extra_features)
     vit = _load(config)
     depth = len(vit.blocks)
     taps = [_tap(config.facet, config.block, depth, config.name)]
-    for entry in config.more:
+    for entry in config.extra_features:
         facet, _, block = entry.partition(".")
         if not block.removeprefix("-").isdecimal():
-            raise SodError(f"backbone.more: '{entry}' is not FACET.BLOCK, such as token.4")
+            raise SodError(
+                f"backbone.extra_features: '{entry}' is not FACET.BLOCK, such as token.4"
+            )
         taps.append(_tap(facet, int(block), depth, config.name))
     return VisionBackbone(vit, taps, _position_mode(config), config.name)
 
 
 def _position_mode(config: BackboneConfig) -> PositionMode:
-    """Decide between DINO's and timm's resizing of the position embeddings."""
+    """Return the interpolation of the position embeddings, with "auto" resolved."""
     if config.pos_embed != "auto":
         return config.pos_embed
     return "dino" if config.name.endswith(".dino") else "timm"
 
 
 def _load(config: BackboneConfig) -> TimmModule:
-    """Return the whole timm model with its weights."""
+    """Return the complete timm model with its weights."""
     _check_name(config.name)
     options: dict[str, Any] = {"num_classes": 0, "dynamic_img_size": True}
     if config.weights == "hub":
         return _load_from_hub(config.name, options)
     vit = timm.create_model(config.name, **options)
     if config.weights is not None:
-        load_weights(vit, Path(config.weights), config.name)
+        load_backbone_weights(vit, Path(config.weights), config.name)
     return vit
 
 
 def _load_from_hub(name: str, options: dict[str, Any]) -> TimmModule:
-    """Return the model with the hub's weights, whose names timm itself translates."""
+    """Return the model with weights from the hub, whose names are converted by timm."""
     file = hub_file(name)
-    # Without this, timm takes the file for one in the format of the model's first publication.
+    # By default timm would expect the file format of the model's original release.
     overlay = {"file": str(file), "custom_load": False}
     try:
         return timm.create_model(name, True, pretrained_cfg_overlay=overlay, **options)
@@ -106,7 +106,7 @@ def _load_from_hub(name: str, options: dict[str, Any]) -> TimmModule:
 
 
 def _check_name(name: str) -> None:
-    """Refuse names that timm does not know or whose models have no grid of tokens."""
+    """Raise an error for names unknown to timm and for models without a grid of tokens."""
     architecture, _, tag = name.partition(".")
     if not timm.is_model(architecture):
         known = ["descriptor", *timm.list_models(), *timm.list_pretrained()]
@@ -118,13 +118,13 @@ def _check_name(name: str) -> None:
         )
     if not any(timm.models.is_model_in_modules(architecture, [family]) for family in FAMILIES):
         raise SodError(
-            f"backbone.name: '{name}' is not a vision transformer with a grid of tokens; take one, "
-            "or, if a ConnNet on a CNN needs pseudo-masks, name a labels.teacher or labels.store"
+            f"backbone.name: '{name}' is not a vision transformer with a grid of tokens; choose "
+            "one, or, for pseudo-masks of a ConnNet on a CNN, set labels.teacher or labels.store"
         )
 
 
 def _tap(facet: str, block: int, depth: int, name: str) -> Tap:
-    """Check a facet and a block, which may count from the end."""
+    """Check a facet and a block index, which may be negative, and return them as a tap."""
     if facet not in get_args(Facet):
         known = get_args(Facet)
         raise SodError(

@@ -16,25 +16,25 @@ TO_XYZ = ((0.4339, 0.3763, 0.1898), (0.2127, 0.7151, 0.0722), (0.0178, 0.1095, 0
 
 
 class Descriptor(Backbone):
-    """Dense colour and gradient-orientation statistics, as classical normalized cuts use them.
+    """Dense colour and gradient-orientation statistics, as used by classical normalized cuts.
 
-    Each patch of 8x8 pixels is described by the mean and the spread of its colours in CIELAB and
-    by a histogram of its gradient orientations, both also averaged over the 3x3 patches around it.
-    Every channel is standardised over the image, so that cosine similarities spread around 0 and a
-    threshold of 0.2 to 0.4 separates. There is nothing to download or to train; it sees textures
-    and colours, not objects.
+    Each patch of 8x8 pixels is described by the mean and standard deviation of its CIELAB colours
+    and by a histogram of its gradient orientations. Both are also averaged over the surrounding 3x3
+    patches. Every channel is standardised over the image: cosine similarities then scatter around
+    0, and a tau of 0.2 to 0.4 separates regions. The backbone needs no download and no training.
+    It describes textures and colours, not objects.
 
     Args:
-        contrast: Append how far each channel is from its mean on the border of the image: what
-            the object's colour is differs from image to image, that it is not the border's does
-            not, and only such a cue can be learnt by a linear head.
+        contrast: Append the distance of each channel to its mean over the image border. The colour
+            of objects differs between images, but their contrast to the border is a common cue
+            that a linear head can use.
     """
 
     def __init__(self, contrast: bool = False) -> None:
-        own = 2 * (6 + BINS)
-        total = own * (2 if contrast else 1)
+        width = 2 * (6 + BINS)
+        total = width * (2 if contrast else 1)
         super().__init__(8, total, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
-        self.widths = [own] * (2 if contrast else 1)
+        self.widths = [width] * (2 if contrast else 1)
 
     def forward(self, images: Tensor) -> Tensor:
         """Map images ``[B, 3, H, W]`` in [0, 1] to features ``[B, 28 or 56, H/8, W/8]``."""
@@ -42,26 +42,27 @@ class Descriptor(Backbone):
         colours = cielab(images.float())
         mean = F.avg_pool2d(colours, self.patch_size)
         square = F.avg_pool2d(colours.square(), self.patch_size)
-        spread = (square - mean.square()).clamp_min(0).sqrt()
+        deviation = (square - mean.square()).clamp_min(0).sqrt()
         edges = F.avg_pool2d(orientations(colours[:, :1]), self.patch_size).sqrt()
-        own = torch.cat([mean, spread, edges], dim=1)
-        around = F.avg_pool2d(own, 3, stride=1, padding=1, count_include_pad=False)
-        # The many bins of a histogram must not outvote the few colours.
-        weight = torch.tensor([1.0] * 6 + [EDGE_WEIGHT] * BINS, device=own.device).view(1, -1, 1, 1)
-        features = torch.cat([_standardise(own) * weight, _standardise(around) * weight], dim=1)
+        local = torch.cat([mean, deviation, edges], dim=1)
+        context = F.avg_pool2d(local, 3, stride=1, padding=1, count_include_pad=False)
+        # The eight histogram bins would otherwise dominate the six colour statistics.
+        weight = torch.tensor([1.0] * 6 + [EDGE_WEIGHT] * BINS, device=local.device)
+        weight = weight.view(1, -1, 1, 1)
+        features = torch.cat([_standardise(local) * weight, _standardise(context) * weight], dim=1)
         if len(self.widths) == 1:
             return features
         return torch.cat([features, border_contrast(features)], dim=1)
 
 
 def border_contrast(features: Tensor) -> Tensor:
-    """Return the distance of each feature to its mean over the outermost places.
+    """Return the absolute difference of each feature from its mean over the border cells.
 
     Args:
         features: ``[B, C, h, w]``.
 
     Returns:
-        ``[B, C, h, w]``, 0 and above.
+        ``[B, C, h, w]``, non-negative.
     """
     sides = [features[..., 0, :], features[..., -1, :], features[..., 0], features[..., -1]]
     return (features - torch.cat(sides, dim=2).mean(2)[..., None, None]).abs()
@@ -85,29 +86,29 @@ def cielab(images: Tensor) -> Tensor:
 
 
 def orientations(lightness: Tensor) -> Tensor:
-    """Share the gradient's magnitude at each pixel between the two nearest orientations.
+    """Compute gradient orientations: magnitudes divided between the two nearest of 8 bins.
 
     Args:
         lightness: ``[B, 1, H, W]``.
 
     Returns:
-        ``[B, 8, H, W]``, bins 22.5 degrees apart, the first for gradients along the rows;
-        gradients that point opposite ways share a bin.
+        ``[B, 8, H, W]``, bins 22.5 degrees apart, the first for horizontal gradients; opposite
+        directions share a bin.
     """
     padded = F.pad(lightness, (1, 1, 1, 1), mode="replicate")
     across = padded[..., 1:-1, 2:] - padded[..., 1:-1, :-2]
     down = padded[..., 2:, 1:-1] - padded[..., :-2, 1:-1]
-    place = torch.atan2(down, across) / math.pi * BINS
+    position = torch.atan2(down, across) / math.pi * BINS
     centres = torch.arange(BINS, device=lightness.device).view(1, -1, 1, 1)
-    distance = (place - centres + BINS / 2) % BINS - BINS / 2
+    distance = (position - centres + BINS / 2) % BINS - BINS / 2
     return torch.hypot(across, down) * (1 - distance.abs()).clamp_min(0)
 
 
 def _standardise(features: Tensor) -> Tensor:
-    """Bring every channel of every image to mean 0 and spread 1.
+    """Scale every channel of every image to mean 0 and standard deviation 1.
 
     A channel that varies by less than a quarter of an 8-bit level is noise and becomes 0.
     """
     centred = features - features.mean(dim=(2, 3), keepdim=True)
-    spread = centred.square().mean(dim=(2, 3), keepdim=True).sqrt()
-    return torch.where(spread > FLAT, centred / spread.clamp_min(FLAT), 0)
+    deviation = centred.square().mean(dim=(2, 3), keepdim=True).sqrt()
+    return torch.where(deviation > FLAT, centred / deviation.clamp_min(FLAT), 0)

@@ -1,6 +1,6 @@
-"""FOUND's background seed (Siméoni et al., CVPR 2023, section 3.1), and its attention.
+"""Background detection of FOUND (Siméoni et al., CVPR 2023, section 3.1).
 
-The patch that receives the least attention is background, and so is what looks like it.
+The patch that receives the least attention is background, and so are all patches similar to it.
 """
 
 import torch
@@ -15,15 +15,15 @@ EPS = 1e-10
 
 
 def found_background(keys: Tensor, attention: Tensor, tau: float = 0.3) -> Tensor:
-    """Return what looks like the patch that receives the least attention.
+    """Return the patches that are similar to the one that receives the least attention.
 
-    Heads whose attention is spread over many patches count less: each is weighed by the logarithm
-    of the inverse of its share of all patches above the image's mean attention.
+    Heads are weighted by ``log(sum of shares / share)``, where the share of a head is the part of
+    its patches above the image's mean attention. Heads that attend to many patches weigh less.
 
     Args:
         keys: Keys of the patches, ``[B, heads, N, d]``.
         attention: Attention of the class token to the patches, ``[B, heads, N]``.
-        tau: Patches whose cosine to the seed is above it are background.
+        tau: Threshold; patches whose cosine similarity to the seed is above it are background.
 
     Returns:
         Bool ``[B, N]``, true for background.
@@ -32,35 +32,37 @@ def found_background(keys: Tensor, attention: Tensor, tau: float = 0.3) -> Tenso
     counts = (attention > mean).float().mean(2)
     weights = torch.log(counts.sum(1, keepdim=True) / (counts + EPS))
     seeds = (weights[..., None] * attention).sum(1).argmin(1)
-    weighed = (keys * weights[..., None, None]).transpose(1, 2).flatten(2)
-    unit = F.normalize(weighed, dim=2)
-    chosen = unit[torch.arange(len(unit), device=unit.device), seeds]
-    return torch.einsum("bnc,bc->bn", unit, chosen) > tau
+    weighted = (keys * weights[..., None, None]).transpose(1, 2).flatten(2)
+    unit = F.normalize(weighted, dim=2)
+    seed_keys = unit[torch.arange(len(unit), device=unit.device), seeds]
+    return torch.einsum("bnc,bc->bn", unit, seed_keys) > tau
 
 
-class FoundSeed:
-    """FOUND's seed on a backbone of its own, which keeps the class token's queries.
+class FoundBackground:
+    """FOUND's background detection, with a backbone of its own for keys and queries.
 
     Args:
-        config: The backbone; its block is the one whose attention and keys are used.
+        config: The backbone; attention and keys are taken from its ``block``.
 
     Raises:
-        SodError: The backbone has no attention or no class token.
+        SodError: If the backbone has no attention or no class token.
     """
 
     def __init__(self, config: BackboneConfig) -> None:
         block = config.block
-        own = BackboneConfig(
+        with_queries = BackboneConfig(
             config.name, config.weights, "key", block, config.pos_embed, [f"query.{block}"]
         )
-        backbone = build_backbone(own)
+        backbone = build_backbone(with_queries)
         if not isinstance(backbone, VisionBackbone) or backbone.prefix < 1:
-            raise SodError(f"start.kind: 'found' needs a class token, {config.name} has none")
+            raise SodError(
+                f"initial_targets.kind: 'found' needs a class token, {config.name} has none"
+            )
         self.backbone = backbone
 
     @torch.no_grad()
     def masks(self, images: Tensor, tau: float = 0.3) -> Tensor:
-        """Return what is not background, bool ``[B, 1, h, w]``.
+        """Return the foreground, all that is not background, bool ``[B, 1, h, w]``.
 
         Args:
             images: ``[B, 3, H, W]`` in [0, 1], sides multiples of the patch size.

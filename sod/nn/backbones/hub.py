@@ -1,4 +1,4 @@
-"""Weights that timm's models have on the Hugging Face hub."""
+"""Weights of timm models on the Hugging Face hub."""
 
 import ssl
 import urllib.error
@@ -12,10 +12,10 @@ from sod.core.errors import SodError
 
 
 def hub_file(name: str) -> Path:
-    """Return the weights file of a timm model, from the hub's cache or downloaded into it.
+    """Return the weights file of a timm model, from the cache or downloaded into it.
 
-    Whether the hub answers is asked once before a download: its client would retry for most of a
-    minute where there is no network.
+    A single request checks the connection before a download: without a network, the hub's client
+    would retry for most of a minute.
 
     Args:
         name: A timm model with its tag, such as ``vit_small_patch16_224.dino``.
@@ -24,7 +24,7 @@ def hub_file(name: str) -> Path:
         The file in the cache.
 
     Raises:
-        SodError: If the model has no weights, or they are neither cached nor within reach.
+        SodError: If the model has no published weights, or they are neither cached nor reachable.
     """
     config = timm.get_pretrained_cfg(name)
     if config is None or not config.hf_hub_id:
@@ -38,7 +38,7 @@ def hub_file(name: str) -> Path:
         f"get {file} of the Hugging Face repository {repository} "
         "and pass it with --model.backbone.weights FILE"
     )
-    if constants.HF_HUB_OFFLINE or not _answers(hf_hub_url(repository, file)):
+    if constants.HF_HUB_OFFLINE or not _is_reachable(hf_hub_url(repository, file)):
         raise SodError(f"{name}: no cached weights and no connection to the hub; {remedy}")
     try:
         return Path(hf_hub_download(repository, file))
@@ -46,8 +46,8 @@ def hub_file(name: str) -> Path:
         raise SodError(f"{name}: the download failed ({type(error).__name__}); {remedy}") from error
 
 
-def _answers(url: str) -> bool:
-    """Tell whether a server answers at all; a refusal is an answer."""
+def _is_reachable(url: str) -> bool:
+    """Return whether the server responds; an HTTP error is a response too."""
     request = urllib.request.Request(url, method="HEAD")  # noqa: S310 - made by the hub's client
     try:
         with urllib.request.urlopen(request, timeout=10):  # noqa: S310
@@ -55,7 +55,7 @@ def _answers(url: str) -> bool:
     except urllib.error.HTTPError:
         return True
     except urllib.error.URLError as error:
-        # The client brings certificates of its own, which Python may lack.
+        # The hub's client has its own certificates, which Python may lack.
         return isinstance(error.reason, ssl.SSLError)
     except OSError:
         return False

@@ -1,4 +1,4 @@
-"""Position embeddings of a vision transformer at other sizes than the one it was trained at."""
+"""Interpolation of the position embeddings of vision transformers."""
 
 import torch
 import torch.nn.functional as F
@@ -8,13 +8,14 @@ from torch import Tensor
 def dino_position(embedding: Tensor, trained: tuple[int, int], grid: tuple[int, int]) -> Tensor:
     """Interpolate position embeddings as DINO's published code does (arXiv 2104.14294).
 
-    Bicubic without antialiasing, by a scale factor whose sides carry 0.1 of a patch too much; this
-    was meant against rounding, but it also shifts the samples, so that published numbers need it.
+    Bicubic, without antialiasing, by the scale factor of a grid that is 0.1 patches larger. The
+    0.1 was meant against rounding errors but also shifts the sampling positions: the published
+    numbers depend on it.
 
     Args:
         embedding: Prefix entries followed by one entry per patch, ``[1, P + rows * columns, C]``.
-        trained: Rows and columns the embedding was trained for.
-        grid: Rows and columns wanted.
+        trained: Rows and columns of the grid that the embedding was trained for.
+        grid: Rows and columns of the new grid.
 
     Returns:
         ``[1, P + rows * columns, C]``; the embedding itself at the size it was trained for.

@@ -1,4 +1,4 @@
-"""The queries, keys and values of timm's transformer blocks."""
+"""Queries, keys and values of timm's transformer blocks."""
 
 from copy import deepcopy
 from typing import Any, Literal, TypeAlias
@@ -6,19 +6,19 @@ from typing import Any, Literal, TypeAlias
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-# Attributes of modules are typed as "tensor or module", which says nothing of a timm model.
+# nn.Module types its attributes as "tensor or module", which does not fit timm models.
 TimmModule: TypeAlias = Any
 Facet = Literal["query", "key", "value", "token"]
 PROJECTIONS = ("query", "key", "value")
 
 
 class Projection(nn.Module):
-    """The queries, keys or values of a pre-norm block, without its attention and MLP.
+    """The queries, keys or values of a pre-norm block, computed without its attention and MLP.
 
-    They are the raw projections of all heads, concatenated: no norm and no rotation is applied.
+    These are the raw projections of all heads, concatenated, before any further norm or rotation.
 
     Args:
-        block: A pre-norm block of timm, of which the needed weights are copied.
+        block: A pre-norm block of timm; the required weights are copied.
         facet: ``query``, ``key`` or ``value``.
     """
 
@@ -44,5 +44,5 @@ def _weight_and_bias(attention: TimmModule, index: int) -> tuple[Tensor, Tensor 
     weight = attention.qkv.weight.chunk(3)[index]
     if attention.qkv.bias is not None:
         return weight, attention.qkv.bias.chunk(3)[index]
-    # EVA keeps the biases of a fused projection apart.
+    # EVA stores the biases of a fused projection separately.
     return weight, getattr(attention, ("q_bias", "k_bias", "v_bias")[index], None)

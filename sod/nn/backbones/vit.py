@@ -1,4 +1,4 @@
-"""Dense features out of timm's vision transformers."""
+"""Dense features of timm's vision transformers."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ from timm.models.vision_transformer import Block, VisionTransformer
 from torch import Tensor, nn
 
 from sod.core.errors import SodError
+from sod.core.files import state_checksum
 from sod.nn.backbones.base import Backbone
 from sod.nn.backbones.position import dino_position
 from sod.nn.backbones.projection import Facet, Projection, TimmModule
-from sod.nn.backbones.weights import state_checksum
 
 PositionMode = Literal["dino", "timm"]
 CACHED_GRIDS = 32
@@ -23,10 +23,10 @@ CACHED_GRIDS = 32
 
 @dataclass(frozen=True)
 class Tap:
-    """Where features are taken: a facet of a block, which is counted from 0.
+    """A feature to extract: a facet and the index of its block, from 0.
 
     Queries, keys and values are the projections of all heads before the attention; a token is the
-    block's output, before the transformer's last norm.
+    output of the block, before the final norm of the transformer.
     """
 
     facet: Facet
@@ -34,23 +34,26 @@ class Tap:
 
     @property
     def depth(self) -> int:
-        """Number of blocks that have to be run for it."""
+        """Number of blocks that have to be run to compute it."""
         return self.block + (self.facet == "token")
 
 
 class VisionBackbone(Backbone):
-    """A timm vision transformer cut off behind the last block that is needed.
+    """A timm vision transformer, truncated after the last block that is needed.
 
     Args:
-        vit: A ``VisionTransformer`` or ``Eva`` of timm with ``dynamic_img_size``; it is taken over
+        vit: A ``VisionTransformer`` or ``Eva`` of timm with ``dynamic_img_size``; it is modified
             and loses the blocks that are not needed.
-        taps: The features wanted; their channels are concatenated in this order.
-        pos_embed: How position embeddings are interpolated, as DINO's code does or as timm does.
-        name: The model's name, for the messages.
+        taps: The features to extract; their channels are concatenated in this order.
+        pos_embed: Interpolation of the position embeddings, as in DINO's code or as in timm.
+        name: Name of the model, for error messages.
+
+    Attributes:
+        caches: Whether the features of the last images are kept.
 
     Raises:
-        SodError: If the model is no plain pre-norm transformer or has no position embedding that
-            can be interpolated as asked.
+        SodError: If the model is not a plain pre-norm transformer, or if its position embedding
+            does not support ``pos_embed``.
     """
 
     def __init__(
@@ -71,33 +74,33 @@ class VisionBackbone(Backbone):
         self.parts = nn.ModuleList(parts)
         self.pos_embed = pos_embed
         vit.blocks = vit.blocks[: max(tap.depth for tap in taps)]
-        # What follows the blocks is never run: it must not be carried along in checkpoints.
+        # The layers after the blocks are never run; without them checkpoints are smaller.
         vit.norm = vit.fc_norm = vit.head = nn.Identity()
         vit.attn_pool = None
         self.vit = vit
         self._positions: dict[tuple[object, ...], Tensor] = {}
-        self.remembers = False
+        self.caches = False
         self._last: tuple[Tensor, Tensor] | None = None
         self.freeze()
 
     def forward(self, images: Tensor) -> Tensor:
         """Map images ``[B, 3, H, W]`` in [0, 1] to features ``[B, channels, H/p, W/p]``.
 
-        Where it ``remembers``, the features of the last images are not computed again: several
-        heads that share it ask for the same ones in turn.
+        If ``caches`` is set, images equal to those of the last call return the kept features:
+        several heads that share the backbone use the same images in turn.
         """
-        if self.remembers and self._last is not None and _same(self._last[0], images):
+        if self.caches and self._last is not None and _same(self._last[0], images):
             return self._last[1]
         rows, columns = self.grid(images)
-        found = torch.cat([part[:, self.prefix :] for part in self.tapped(images)], dim=2)
-        features = found.transpose(1, 2).reshape(images.shape[0], self.channels, rows, columns)
-        if self.remembers:
+        tokens = torch.cat([part[:, self.prefix :] for part in self.tapped(images)], dim=2)
+        features = tokens.transpose(1, 2).reshape(images.shape[0], self.channels, rows, columns)
+        if self.caches:
             self._last = images.clone(), features
         return features
 
     @property
     def prefix(self) -> int:
-        """Number of tokens before those of the patches; the first is the class token."""
+        """Number of tokens before those of the patches, the first being the class token."""
         return int(self.vit.num_prefix_tokens)
 
     @property
@@ -106,23 +109,23 @@ class VisionBackbone(Backbone):
         return int(self.vit.blocks[0].attn.num_heads)
 
     def tapped(self, images: Tensor) -> list[Tensor]:
-        """Return each tap's features of all tokens, ``[B, prefix + N, C]``.
+        """Return the features of each tap for all tokens, ``[B, prefix + N, C]``.
 
         Args:
-            images: As :meth:`forward` takes them.
+            images: As in :meth:`forward`.
         """
         tokens, rotation = self._embed(self.normalise(images))
-        found: dict[int, Tensor] = {}
+        features: dict[int, Tensor] = {}
         for depth in range(len(self.vit.blocks) + 1):
             if depth > 0:
                 tokens = self.vit.blocks[depth - 1](tokens, **rotation)
             for number, (tap, part) in enumerate(zip(self.taps, self.parts, strict=True)):
                 if tap.depth == depth:
-                    found[number] = part(tokens)
-        return [found[number] for number in range(len(self.taps))]
+                    features[number] = part(tokens)
+        return [features[number] for number in range(len(self.taps))]
 
     def _embed(self, images: Tensor) -> tuple[Tensor, dict[str, Tensor | None]]:
-        """Return the first block's input and what the blocks need beside it."""
+        """Return the input of the first block and the keyword arguments of every block."""
         rotation: dict[str, Tensor | None] = {}
         patches = self.vit.patch_embed(images)
         if isinstance(self.vit, Eva):
@@ -143,7 +146,7 @@ class VisionBackbone(Backbone):
         return tokens + F.pad(position, (0, 0, tokens.shape[1] - position.shape[1], 0))
 
     def _position(self, grid: tuple[int, int]) -> Tensor:
-        """Return the interpolated position embedding of a grid, made once per grid size."""
+        """Return the interpolated position embedding of a grid, cached by grid size."""
         embedding = self.vit.pos_embed
         key = (grid, embedding.device, embedding.dtype, embedding._version)
         if key not in self._positions:
@@ -156,29 +159,32 @@ class VisionBackbone(Backbone):
 
 
 def share_backbones(models: Iterable[nn.Module]) -> None:
-    """Let models with equal frozen backbones use one, which remembers the last images.
+    """Make models with equal frozen backbones share one that keeps its last features.
 
     Args:
-        models: In whose modules the backbones are replaced.
+        models: The models whose backbones are replaced, in place.
     """
-    known: dict[str, VisionBackbone] = {}
+    distinct: dict[str, VisionBackbone] = {}
     for model in models:
         for parent in list(model.modules()):
             for name, child in list(parent.named_children()):
                 if isinstance(child, VisionBackbone):
-                    taps = f"{child.taps} {child.pos_embed}"
-                    shared = known.setdefault(taps + state_checksum(child.state_dict()), child)
-                    shared.remembers = True
+                    key = f"{child.taps} {child.pos_embed}{state_checksum(child.state_dict())}"
+                    shared = distinct.setdefault(key, child)
+                    shared.caches = True
                     setattr(parent, name, shared)
 
 
 def _same(left: Tensor, right: Tensor) -> bool:
-    alike = left.shape == right.shape and left.dtype == right.dtype and left.device == right.device
-    return alike and torch.equal(left, right)
+    """Return whether shapes, types, devices and values are equal."""
+    comparable = (
+        left.shape == right.shape and left.dtype == right.dtype and left.device == right.device
+    )
+    return comparable and torch.equal(left, right)
 
 
 def _check(vit: TimmModule, pos_embed: PositionMode, name: str) -> None:
-    """Refuse models whose features would not be what the settings say."""
+    """Raise an error for models whose features would not be those of the settings."""
     plain = isinstance(vit, VisionTransformer | Eva) and all(
         isinstance(block, Block | EvaBlock)
         and isinstance(block.attn, Attention | AttentionRope | EvaAttention)

@@ -1,6 +1,5 @@
-"""Reading weights without running code, and checking that they fit."""
+"""Safe reading of weights files, and strict loading into backbones."""
 
-import hashlib
 import pickle
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -18,39 +17,40 @@ HEADS = ("head.", "head_dist.", "fc.", "fc_norm.", "classifier.", "attn_pool.", 
 UNUSED = (*HEADS, "norm.")
 
 
-def load_weights(model: nn.Module, path: Path, name: str) -> None:
-    """Load a weights file into a model, strictly but for what follows the last block.
+def load_backbone_weights(model: nn.Module, path: Path, name: str) -> None:
+    """Load a weights file into a model, strictly except for the layers after the last block.
 
     Args:
         model: The model to fill.
         path: A ``.safetensors``, ``.pth``, ``.pt`` or ``.bin`` file.
-        name: The model's name, for the messages.
+        name: Name of the model, for error messages.
 
     Raises:
-        SodError: If the file cannot be read or its keys or shapes are not those of the model.
+        SodError: If the file cannot be read, or its keys or shapes are not those of the model.
     """
     state = read_weights(path)
-    wanted = model.state_dict()
-    state = {key: v for key, v in state.items() if key in wanted or not key.startswith(HEADS)}
-    missing = [key for key in wanted if key not in state and not key.startswith(UNUSED)]
-    unexpected = [key for key in state if key not in wanted]
+    expected = model.state_dict()
+    state = {key: v for key, v in state.items() if key in expected or not key.startswith(HEADS)}
+    missing = [key for key in expected if key not in state and not key.startswith(UNUSED)]
+    unexpected = [key for key in state if key not in expected]
     shapes = [
-        f"{key} {tuple(state[key].shape)} instead of {tuple(wanted[key].shape)}"
-        for key in wanted
-        if key in state and state[key].shape != wanted[key].shape
+        f"{key} {tuple(state[key].shape)} instead of {tuple(expected[key].shape)}"
+        for key in expected
+        if key in state and state[key].shape != expected[key].shape
     ]
     problems = [("missing", missing), ("unexpected", unexpected), ("wrong shape", shapes)]
-    found = "; ".join(f"{kind}: {_first(keys)}" for kind, keys in problems if keys)
-    if found:
-        raise SodError(f"{path}: not the weights of {name} ({found})")
+    report = "; ".join(f"{kind}: {_first(keys)}" for kind, keys in problems if keys)
+    if report:
+        raise SodError(f"{path}: not the weights of {name} ({report})")
     model.load_state_dict(state, strict=False)
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """Read the tensors of a weights file under the names a timm model gives them.
+    """Read the tensors of a weights file, with the names that timm models use.
 
-    Containers (``state_dict``, ``model``, ``teacher``) are opened and the prefixes ``module.`` and
-    ``backbone.`` removed. Nothing in the file is executed: pickles are read with ``weights_only``.
+    Wrappers (``state_dict``, ``model``, ``teacher``) are unwrapped and prefixes (``module.``,
+    ``_orig_mod.``, ``backbone.``) removed. No code in the file is executed: pickles are read with
+    ``weights_only``.
 
     Args:
         path: A ``.safetensors``, ``.pth``, ``.pt`` or ``.bin`` file.
@@ -59,7 +59,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         The state dict, on the CPU.
 
     Raises:
-        SodError: If the file is missing, damaged, or holds anything but tensors.
+        SodError: If the file is missing or damaged, holds no tensors, or holds arbitrary objects.
     """
     if not path.is_file():
         raise SodError(f"{path}: no such weights file")
@@ -80,38 +80,8 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     return state
 
 
-def file_checksum(path: Path) -> str:
-    """Return the SHA-256 of a file in hexadecimal digits.
-
-    Args:
-        path: Any file.
-    """
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
-def state_checksum(state: Mapping[str, Tensor]) -> str:
-    """Return the SHA-256 of names, types, shapes and values of tensors, in any order of names.
-
-    Args:
-        state: A state dict on any device.
-
-    Returns:
-        Hexadecimal digits that change whenever a weight does.
-    """
-    digest = hashlib.sha256()
-    for key in sorted(state):
-        value = state[key].detach().cpu().contiguous()
-        digest.update(f"{key} {value.dtype} {tuple(value.shape)}\n".encode())
-        digest.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
-
-
 def _read(path: Path) -> object:
-    """Return what a weights file holds, or raise an error of one line."""
+    """Return the content of a weights file, or raise an error of one line."""
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
@@ -129,6 +99,7 @@ def _read(path: Path) -> object:
 
 
 def _first(keys: Iterable[str], count: int = 3) -> str:
+    """Join the first keys, followed by the number of the others."""
     names = list(keys)
     more = f" and {len(names) - count} more" if len(names) > count else ""
     return ", ".join(names[:count]) + more

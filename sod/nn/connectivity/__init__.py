@@ -1,1 +1,1 @@
-"""Connectivity cubes: pixel pairs instead of pixels, their losses and instances."""
+"""Connectivity cubes: predictions for pairs of pixels, their losses and instances."""

@@ -1,4 +1,4 @@
-"""Instances without a detector: the connected groups of a predicted connectivity cube."""
+"""Instances without a detector: connected groups of pixels in a predicted connectivity cube."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,13 +20,13 @@ _Ints = npt.NDArray[np.int64]
 
 @dataclass
 class Instances:
-    """The objects of one image, the largest first; of equal ones, the first in reading order.
+    """The objects of one image, sorted by decreasing area, ties in raster order.
 
     Args:
         labels: ``[H, W]`` int64; 0 is the background, ``i + 1`` the i-th object.
-        boxes: ``[N, 4]`` int64, ``left, top, right, bottom`` in pixels, right and bottom excluded.
-        areas: ``[N]`` int64, pixels.
-        scores: ``[N]`` float64 in [0, 1], mean saliency (mean aggregation) inside.
+        boxes: ``[N, 4]`` int64, ``left, top, right, bottom`` in pixels, right and bottom exclusive.
+        areas: ``[N]`` int64, in pixels.
+        scores: ``[N]`` float64 in [0, 1], mean saliency (mean aggregation) inside the object.
     """
 
     labels: Tensor
@@ -38,19 +38,19 @@ class Instances:
 def instances(
     cube: Tensor, threshold: float = 0.5, min_area: int = 2, dilations: Sequence[int] = (1,)
 ) -> Instances:
-    """Group the pixels that are linked by votes above a threshold.
+    """Group the pixels that are connected by votes above a threshold.
 
     Args:
-        cube: ``[8R, H, W]`` probabilities of one image.
-        threshold: a pair whose vote is above it belongs together.
-        min_area: smaller groups become background, pixels.
-        dilations: distance in pixels of each ring of neighbours.
+        cube: Probabilities ``[8R, H, W]`` of one image.
+        threshold: Pairs with a vote above it are connected.
+        min_area: Smaller groups become background, in pixels.
+        dilations: Distance in pixels of each ring of neighbours.
 
     Returns:
-        The groups, on the CPU. Objects that touch stay apart where the cube says so.
+        The groups, on the CPU. Touching objects are separate where their votes are low.
 
     Raises:
-        SodError: if the cube is not that of one image, or has other rings.
+        SodError: If the cube is not that of one image, or does not match ``dilations``.
     """
     if cube.ndim != 3:
         raise SodError(f"instances: got shape {tuple(cube.shape)}; pass one cube [8R, H, W]")
@@ -67,33 +67,33 @@ def instances(
     )
 
 
-def resize_instances(found: Instances, size: tuple[int, int]) -> Instances:
-    """Bring instances to another size by nearest neighbour; those that vanish are left out.
+def resize_instances(objects: Instances, size: tuple[int, int]) -> Instances:
+    """Resize instances by nearest neighbour; those that vanish are left out.
 
     Args:
-        found: Of one image.
-        size: height and width of the result in pixels.
+        objects: The instances of one image.
+        size: Height and width of the result in pixels.
     """
-    scaled = F.interpolate(found.labels[None, None].double(), size, mode="nearest-exact")[0, 0]
+    scaled = F.interpolate(objects.labels[None, None].double(), size, mode="nearest-exact")[0, 0]
     coarse = scaled.numpy().astype(np.int64)
     kept = np.unique(coarse[coarse > 0])
-    ranks = np.zeros(len(found.areas) + 1, dtype=np.int64)
+    ranks = np.zeros(len(objects.areas) + 1, dtype=np.int64)
     ranks[kept] = np.arange(1, len(kept) + 1)
     labels = ranks[coarse]
     return Instances(
         labels=torch.from_numpy(labels),
         boxes=torch.from_numpy(_boxes(labels, len(kept))),
         areas=torch.from_numpy(np.bincount(labels.ravel(), minlength=len(kept) + 1)[1:]),
-        scores=found.scores[torch.from_numpy(kept - 1)],
+        scores=objects.scores[torch.from_numpy(kept - 1)],
     )
 
 
 def _groups(linked: npt.NDArray[np.bool_], dilations: Sequence[int]) -> _Ints:
-    """Number the groups of the pair graph ``[8R, H, W]``; pixels without a pair are alone."""
+    """Number the connected groups of pixels ``[H, W]`` given the connected pairs ``[8R, H, W]``."""
     height, width = linked.shape[1:]
     starts, ends = [], []
     for ring, distance in enumerate(dilations):
-        # Votes are symmetric: the four neighbours that follow in reading order name every pair.
+        # Votes are symmetric: the four neighbours later in raster order cover every pair.
         for k in range(4, 8):
             start = np.flatnonzero(linked[8 * ring + k])
             starts.append(start)
@@ -106,7 +106,7 @@ def _groups(linked: npt.NDArray[np.bool_], dilations: Sequence[int]) -> _Ints:
 
 
 def _ranked(groups: _Ints, min_area: int) -> tuple[_Ints, _Ints]:
-    """Renumber groups from 1, the largest first, and return their areas; small ones become 0."""
+    """Renumber groups from 1 by decreasing area, small ones as 0, and return the areas."""
     _, firsts, inverse, sizes = np.unique(
         groups.ravel(), return_index=True, return_inverse=True, return_counts=True
     )
@@ -118,6 +118,7 @@ def _ranked(groups: _Ints, min_area: int) -> tuple[_Ints, _Ints]:
 
 
 def _boxes(labels: _Ints, count: int) -> _Ints:
+    """Return the bounding boxes ``[count, 4]`` of the labels from 1 on."""
     boxes = np.zeros((count, 4), dtype=np.int64)
     for index, (rows, columns) in enumerate(find_objects(labels, count)):
         boxes[index] = columns.start, rows.start, columns.stop, rows.stop

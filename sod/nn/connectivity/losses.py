@@ -1,7 +1,7 @@
-"""Losses that train a connectivity cube, on logits and in log space throughout.
+"""Losses of connectivity cubes, computed from logits in log space.
 
-A vote is a product of two sigmoids, whose logarithms and those of its complement are sums in log
-space. Nothing is clamped near 0 or 1, so gradients stay finite and useful for any logit.
+A vote is a product of two sigmoids. In log space, the vote and its complement are sums. No
+probability is clamped near 0 or 1, so that gradients stay finite and useful for any logit.
 Source: BiconNet (Yang et al., PR 2022).
 """
 
@@ -18,11 +18,11 @@ from sod.nn.connectivity.cube import (
     Aggregation,
     cube_from_masks,
     edge_set,
-    full_precision,
     neighbours,
     opposites,
 )
-from sod.nn.losses.saliency import binary_loss, dice_loss, finite_logits, iou_loss, weighted_mean
+from sod.nn.losses.saliency import binary_loss, dice_loss, iou_loss, weighted_mean
+from sod.nn.precision import finite_logits, full_precision
 
 _NEVER = -1e4  # finite, as 0 * -inf would be NaN where a neighbour lies outside the image
 
@@ -32,12 +32,12 @@ class ConnectivityWeights:
     """Weights of the terms of the connectivity loss; zero leaves a term out.
 
     Args:
-        decoupled: cross-entropy of the decoupled map and the mask.
-        connectivity: cross-entropy of the cube and that of the mask, mean over channels.
-        voted: cross-entropy of the votes and the cube of the mask, mean over channels.
-        saliency: cross-entropy of the aggregated saliency and the mask.
-        dice: Dice term of the aggregated saliency.
-        iou: intersection over union term of the aggregated saliency.
+        decoupled: Cross-entropy of the decoupled map against the mask.
+        connectivity: Cross-entropy of the cube against that of the mask, mean over channels.
+        voted: Cross-entropy of the votes against the cube of the mask, mean over channels.
+        saliency: Cross-entropy of the aggregated saliency against the mask.
+        dice: Dice loss of the aggregated saliency.
+        iou: Intersection-over-union loss of the aggregated saliency.
     """
 
     decoupled: float = 1.0
@@ -50,18 +50,18 @@ class ConnectivityWeights:
 
 @dataclass
 class LogPair:
-    """Logarithms of a probability and of its complement.
+    """Logarithms of a probability ``p`` and of its complement.
 
     Args:
-        yes: log p, of any shape.
-        no: log (1 - p), of the same shape.
+        yes: ``log p``, of any shape.
+        no: ``log(1 - p)``, of the same shape.
     """
 
     yes: Tensor
     no: Tensor
 
     def cross_entropy(self, targets: Tensor) -> Tensor:
-        """Return the cross-entropy with targets in [0, 1], element by element."""
+        """Return the element-wise cross-entropy against targets in [0, 1]."""
         return -(targets * self.yes + (1 - targets) * self.no)
 
 
@@ -90,7 +90,16 @@ def log_saliency(votes: LogPair, aggregation: Aggregation = "mean") -> LogPair:
 
 
 def log_decoupled(votes: LogPair, edges: Tensor, aggregation: Aggregation = "mean") -> LogPair:
-    """Return the logarithms of the decoupled map (`sod.nn.connectivity.cube.decoupled_map`)."""
+    """Return the logarithms of BiconNet's decoupled map, each ``[B, 1, H, W]``.
+
+    The map is the saliency off the edges, and ``1 - min_k`` of the votes on them: there it is high
+    where some connection is surely missing.
+
+    Args:
+        votes: Votes ``[B, 8R, H, W]``.
+        edges: Bool ``[B, 1, H, W]``, the edges of the target mask.
+        aggregation: Reduction of the votes to saliency off the edges.
+    """
     saliency = log_saliency(votes, aggregation)
     broken = votes.no.amax(dim=1, keepdim=True)
     whole = votes.yes.amin(dim=1, keepdim=True)
@@ -98,10 +107,14 @@ def log_decoupled(votes: LogPair, edges: Tensor, aggregation: Aggregation = "mea
 
 
 def pair_weights(pixel_weights: Tensor, dilations: Sequence[int] = (1,)) -> Tensor:
-    """Return the trust in each pair ``[B, 8R, H, W]``: the product over its two pixels.
+    """Return the weight of each pair ``[B, 8R, H, W]``: the product of those of its two pixels.
 
-    Outside the image there is nothing to doubt, so that a pair across the border has the weight
-    of its pixel.
+    Pixels outside the image have the weight 1, as they are certainly not salient. A pair across the
+    border therefore has the weight of its pixel inside.
+
+    Args:
+        pixel_weights: ``[B, 1, H, W]``.
+        dilations: Distance in pixels of each ring of neighbours.
     """
     pixel_weights = full_precision(pixel_weights)
     return pixel_weights * neighbours(pixel_weights, dilations, fill=1.0)
@@ -120,30 +133,30 @@ def connectivity_losses(
 
     Args:
         logits: ``[B, 8R, H, W]``, of any floating type.
-        targets: masks ``[B, 1, H, W]`` in [0, 1] at the resolution of the logits: a cube is never
+        targets: Masks ``[B, 1, H, W]`` in [0, 1] at the resolution of the logits: a cube is never
             resized. Soft masks are allowed; their edges are those of the mask above one half, and
-            the decoupled term takes an edge for wholly salient.
-        weights: of the terms; the default is as published.
-        aggregation: how votes become saliency.
-        dilations: distance in pixels of each ring of neighbours.
-        pixel_weights: ``[B, 1, H, W]`` trust in the labels, or None.
-        image_weights: ``[B]`` trust in the images, or None.
+            the decoupled term treats edge pixels as fully salient.
+        weights: Weights of the terms, the published ones by default.
+        aggregation: Reduction of votes to saliency.
+        dilations: Distance in pixels of each ring of neighbours.
+        pixel_weights: Weights of the pixels, ``[B, 1, H, W]``, or None.
+        image_weights: Weights of the images, ``[B]``, or None.
 
     Returns:
         ``loss`` (a scalar) and, unweighted, each term whose weight is not zero.
 
     Raises:
-        SodError: if every weight is zero, or the channels do not fit the rings.
+        SodError: If every weight is zero, or the channels do not match the rings.
     """
     weights = ConnectivityWeights() if weights is None else weights
-    shares = {name: share for name, share in vars(weights).items() if share != 0}
-    if not shares:
+    factors = {name: factor for name, factor in vars(weights).items() if factor != 0}
+    if not factors:
         raise SodError("connectivity loss: every weight is zero; set one of its terms above zero")
     with torch.autocast(logits.device.type, enabled=False):
         terms = _terms(logits, targets, aggregation, dilations, pixel_weights, image_weights)
-        chosen = {name: terms[name]() for name in shares}
-        loss = torch.stack([share * chosen[name] for name, share in shares.items()]).sum()
-    return {"loss": loss, **chosen}
+        values = {name: terms[name]() for name in factors}
+        loss = torch.stack([factor * values[name] for name, factor in factors.items()]).sum()
+    return {"loss": loss, **values}
 
 
 def _terms(
@@ -154,18 +167,19 @@ def _terms(
     pixel_weights: Tensor | None,
     image_weights: Tensor | None,
 ) -> dict[str, Callable[[], Tensor]]:
+    """Return a function without arguments for every term, so that unused ones are not computed."""
     votes = log_votes(logits, dilations)
     targets = targets.to(votes.yes)
     cube = cube_from_masks(targets, dilations)
     edges = edge_set(cube_from_masks(targets > 0.5, dilations))
     saliency = log_saliency(votes, aggregation)
     decoupled = log_decoupled(votes, edges, aggregation)
-    # An edge is salient: doubt about it would meet the certain zero of a vote out of the image.
-    firm = torch.where(edges, 1.0, targets)
+    # A soft target there would be compared with the exact zero of votes across the image border.
+    hard_edges = torch.where(edges, 1.0, targets)
     pixels = (pixel_weights, image_weights)
     pairs = (None if pixel_weights is None else pair_weights(pixel_weights, dilations), pixels[1])
     return {
-        "decoupled": lambda: weighted_mean(decoupled.cross_entropy(firm), *pixels),
+        "decoupled": lambda: weighted_mean(decoupled.cross_entropy(hard_edges), *pixels),
         "connectivity": lambda: binary_loss(logits, cube, *pairs),
         "voted": lambda: weighted_mean(votes.cross_entropy(cube), *pairs),
         "saliency": lambda: weighted_mean(saliency.cross_entropy(targets), *pixels),

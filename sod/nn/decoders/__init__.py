@@ -1,1 +1,1 @@
-"""Decoders and heads: from features to logits."""
+"""Decoders and heads, which map features to logits, and networks trained from scratch."""

@@ -1,4 +1,4 @@
-"""The cascade decoder: a pyramid decoded from coarse to fine, with relations on its deep level."""
+"""Cascade decoder: a pyramid decoded from coarse to fine, with attention on its deepest level."""
 
 from collections.abc import Sequence
 from math import ceil, sqrt
@@ -8,28 +8,29 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sod.core.errors import SodError
-from sod.nn.layers import ChannelDropout, convolution, resize
+from sod.nn.layers import ChannelDropout, convolution
+from sod.nn.resize import resize
 
 
 class RelationBlock(nn.Module):
-    """Long-range relations: every position looks at every other, and adds what it found.
+    """Long-range relations: multi-head attention over all positions, with a residual connection.
 
-    A non-local block (Wang et al., CVPR 2018) with several heads. Its output starts at zero, so
-    that an untrained block passes features on unchanged. Where there are more than ``places``
-    positions, what is looked at is first averaged over squares, which bounds the cost.
+    A non-local block (Wang et al., CVPR 2018) with several heads. The output projection is
+    initialised to zero, so that an untrained block returns its input. With more than ``max_keys``
+    positions, keys and values are computed on averages over squares, which bounds the cost.
 
     Args:
-        channels: of the features; a multiple of ``heads``.
-        heads: of the attention.
-        places: positions that are looked at, at most.
+        channels: Number of channels of the features, a multiple of ``heads``.
+        heads: Number of attention heads.
+        max_keys: Maximum number of keys, up to rounding at the border.
     """
 
-    def __init__(self, channels: int, heads: int = 4, places: int = 2048) -> None:
+    def __init__(self, channels: int, heads: int = 4, max_keys: int = 2048) -> None:
         super().__init__()
         if channels % heads:
             raise SodError(f"width: {channels} is not a multiple of the {heads} relation heads")
         self.heads = heads
-        self.places = places
+        self.max_keys = max_keys
         self.norm = nn.GroupNorm(1, channels)
         self.queries = nn.Conv2d(channels, channels, kernel_size=1)
         self.keys_values = nn.Conv2d(channels, 2 * channels, kernel_size=1)
@@ -40,29 +41,30 @@ class RelationBlock(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Return features of the same shape ``[B, C, H, W]``."""
         normed = self.norm(features)
-        side = ceil(sqrt(features.shape[-2] * features.shape[-1] / self.places))
-        seen = F.avg_pool2d(normed, side, ceil_mode=True) if side > 1 else normed
-        keys, values = self.keys_values(seen).chunk(2, dim=1)
-        found = F.scaled_dot_product_attention(
+        side = ceil(sqrt(features.shape[-2] * features.shape[-1] / self.max_keys))
+        pooled = F.avg_pool2d(normed, side, ceil_mode=True) if side > 1 else normed
+        keys, values = self.keys_values(pooled).chunk(2, dim=1)
+        attended = F.scaled_dot_product_attention(
             self._split(self.queries(normed)), self._split(keys), self._split(values)
         )
-        related: Tensor = self.output(found.transpose(-1, -2).reshape(features.shape))
+        related: Tensor = self.output(attended.transpose(-1, -2).reshape(features.shape))
         return features + related
 
     def _split(self, maps: Tensor) -> Tensor:
+        """Reshape maps ``[B, C, H, W]`` to ``[B, heads, H * W, C / heads]``."""
         batch, channels, height, width = maps.shape
         heads = maps.reshape(batch, self.heads, channels // self.heads, height * width)
-        # The fast kernels of attention, which store no weights, want the last axis contiguous.
+        # The memory-efficient attention kernels need a contiguous last axis.
         return heads.transpose(-1, -2).contiguous()
 
 
 class RelationLayer(nn.Module):
-    """Near and far relations of each position, then a small network on each position.
+    """A transformer layer: local convolution, attention over all positions, and an MLP.
 
-    A transformer layer whose sense of place is a convolution, so that any size will do.
+    The depthwise convolution replaces position embeddings, so that any size is accepted.
 
     Args:
-        channels: of the features; a multiple of four.
+        channels: Number of channels of the features, a multiple of four.
     """
 
     def __init__(self, channels: int) -> None:
@@ -83,14 +85,14 @@ class RelationLayer(nn.Module):
 
 
 class Cascade(nn.Module):
-    """Decode a pyramid: each level refines what the coarser one says, at its own resolution.
+    """Decoder of a pyramid in which each level refines the upsampled output of the coarser one.
 
     Args:
-        channels: of each level, the finest first.
-        width: channels of the decoder.
-        relation: whether the deepest level has a relation block.
-        layers: relation layers behind it.
-        dropout: share of the channels of the deepest level that training leaves out.
+        channels: Number of channels of each level, the finest first.
+        width: Number of channels of the decoder.
+        relation: Whether the deepest level has a relation block.
+        layers: Number of relation layers after it.
+        dropout: Share of the channels of the deepest level that are dropped in training.
     """
 
     def __init__(
@@ -109,10 +111,10 @@ class Cascade(nn.Module):
         self.fusions = nn.ModuleList(convolution(2 * width, width) for _ in channels[1:])
 
     def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
-        """Decode.
+        """Decode a pyramid.
 
         Args:
-            features: ``[B, C_i, H_i, W_i]``, the finest first.
+            features: ``[B, C_i, H_i, W_i]`` of each level, the finest first.
 
         Returns:
             ``[B, width, H_i, W_i]`` of each level, the finest first.

@@ -1,7 +1,7 @@
-"""Heads: features to logits, logits to saliency, logits and masks to a loss.
+"""Heads, which map features to logits, logits to saliency, and logits and masks to a loss.
 
-A binary head and a connectivity head are interchangeable, so that connectivity versus plain
-segmentation is one option.
+Binary and connectivity heads are interchangeable: the choice between connectivity and plain
+segmentation is a single option.
 """
 
 from abc import ABC, abstractmethod
@@ -12,21 +12,22 @@ from typing import Literal
 from torch import Tensor, nn
 
 from sod.core.errors import SodError, suggest
-from sod.nn.connectivity.cube import Aggregation, full_precision, saliency_from_logits
+from sod.nn.connectivity.cube import Aggregation, saliency_from_logits
 from sod.nn.connectivity.losses import ConnectivityWeights, connectivity_losses
 from sod.nn.losses.saliency import binary_loss, dice_loss, iou_loss
+from sod.nn.precision import full_precision
 
 
 @dataclass
 class HeadConfig:
-    """What a network predicts for each pixel.
+    """Configuration of the prediction for each pixel.
 
     Args:
         kind: ``connectivity`` (a cube of pixel pairs) or ``binary`` (salient or not).
-        aggregation: how the votes of a cube become saliency, ``mean`` (published) or ``max``.
-        dilations: distance in pixels of each ring of eight neighbours of a cube.
-        weights: of the terms of the loss; a binary head has its cross-entropy and takes ``dice``
-            and ``iou`` from them.
+        aggregation: Reduction of the votes of a cube to saliency, ``mean`` (published) or ``max``.
+        dilations: Distance in pixels of each ring of eight neighbours of a cube.
+        weights: Weights of the loss terms; a binary head uses only ``dice`` and ``iou``, beside
+            its cross-entropy of weight 1.
     """
 
     kind: Literal["connectivity", "binary"] = "connectivity"
@@ -36,11 +37,11 @@ class HeadConfig:
 
 
 class Head(nn.Module, ABC):
-    """A 1×1 convolution and the meaning of its output.
+    """Base class of heads: a 1×1 convolution, the saliency of its output and the loss.
 
     Args:
-        channels: of the features.
-        outputs: logits for each pixel.
+        channels: Number of channels of the features.
+        outputs: Number of logits per pixel.
     """
 
     def __init__(self, channels: int, outputs: int) -> None:
@@ -68,19 +69,19 @@ class Head(nn.Module, ABC):
 
         Args:
             logits: ``[B, outputs, H, W]``.
-            targets: masks ``[B, 1, H, W]`` in [0, 1].
-            pixel_weights: trust in the labels, ``[B, 1, H, W]``, or None.
-            image_weights: trust in the images, ``[B]``, or None.
+            targets: Masks ``[B, 1, H, W]`` in [0, 1].
+            pixel_weights: Weights of the pixels, ``[B, 1, H, W]``, or None.
+            image_weights: Weights of the images, ``[B]``, or None.
         """
 
 
 class BinaryHead(Head):
-    """Salient or not: one logit for each pixel. On frozen features, all that FOUND trains.
+    """Binary head: one logit per pixel. FOUND trains only such a head, on frozen features.
 
     Args:
-        channels: of the features.
-        dice: weight of the Dice term.
-        iou: weight of the intersection over union term.
+        channels: Number of channels of the features.
+        dice: Weight of the Dice loss.
+        iou: Weight of the intersection-over-union loss.
     """
 
     def __init__(self, channels: int, dice: float = 0.0, iou: float = 0.0) -> None:
@@ -89,7 +90,7 @@ class BinaryHead(Head):
         self.iou = iou
 
     def saliency(self, logits: Tensor) -> Tensor:
-        """Return the sigmoid."""
+        """Return the sigmoid of the logits."""
         return full_precision(logits).sigmoid()
 
     def losses(
@@ -99,25 +100,25 @@ class BinaryHead(Head):
         pixel_weights: Tensor | None = None,
         image_weights: Tensor | None = None,
     ) -> dict[str, Tensor]:
-        """Return the cross-entropy ``binary`` and the terms that have a weight."""
-        trust = (pixel_weights, image_weights)
-        loss = binary = binary_loss(logits, targets, *trust)
+        """Return ``loss``, the cross-entropy ``binary`` and the other terms with a weight."""
+        weights = (pixel_weights, image_weights)
+        loss = binary = binary_loss(logits, targets, *weights)
         terms = {"binary": binary}
-        for name, weight, term in (("dice", self.dice, dice_loss), ("iou", self.iou, iou_loss)):
-            if weight:
-                terms[name] = term(self.saliency(logits), targets, *trust)
-                loss = loss + weight * terms[name]
+        for name, factor, term in (("dice", self.dice, dice_loss), ("iou", self.iou, iou_loss)):
+            if factor:
+                terms[name] = term(self.saliency(logits), targets, *weights)
+                loss = loss + factor * terms[name]
         return {"loss": loss, **terms}
 
 
 class ConnectivityHead(Head):
-    """A cube: eight logits for each pixel and ring, one for each neighbour.
+    """Connectivity head: for each pixel and ring, eight logits, one per neighbour.
 
     Args:
-        channels: of the features.
-        aggregation: how votes become saliency.
-        dilations: distance in pixels of each ring of neighbours.
-        weights: of the terms of the loss; None for the published ones.
+        channels: Number of channels of the features.
+        aggregation: Reduction of votes to saliency.
+        dilations: Distance in pixels of each ring of neighbours.
+        weights: Weights of the loss terms; None for the published ones.
     """
 
     def __init__(
@@ -143,7 +144,7 @@ class ConnectivityHead(Head):
         pixel_weights: Tensor | None = None,
         image_weights: Tensor | None = None,
     ) -> dict[str, Tensor]:
-        """Return the terms of `sod.nn.connectivity.losses`."""
+        """Return ``loss`` and the terms of `sod.nn.connectivity.losses`."""
         return connectivity_losses(
             logits,
             targets,
@@ -156,10 +157,14 @@ class ConnectivityHead(Head):
 
 
 def build_head(config: HeadConfig, channels: int) -> Head:
-    """Build the head of a config on features of so many channels.
+    """Build a head.
+
+    Args:
+        config: Kind and options of the head.
+        channels: Number of channels of the features.
 
     Raises:
-        SodError: if the kind is unknown.
+        SodError: If the kind is unknown.
     """
     if config.kind == "binary":
         return BinaryHead(channels, config.weights.dice, config.weights.iou)

@@ -1,4 +1,4 @@
-"""LowRes-Net: colours, gradients and hue to a small soft mask (Croitoru et al., ICCV 2017)."""
+"""LowRes-Net: a small soft mask of an image (Croitoru et al., ICCV 2017)."""
 
 import torch
 import torch.nn.functional as F
@@ -7,17 +7,17 @@ from torch import Tensor, nn
 from sod.nn.layers import convolution
 
 SIDE, OUTPUT = 128, 32
-"""Sides in pixels of the image that is read and of the mask that is written."""
+"""Sides in pixels of the input image and of the predicted mask."""
 
 
 class LowResNet(nn.Module):
-    """Three branches, one trunk, and a fully connected layer that sees the whole image.
+    """Branches for colours, gradients and hue, a common trunk, and a fully connected layer.
 
-    Widths are the published ones at a ``width`` of 256; normalisation by groups is added and the
-    output is a logit.
+    A ``width`` of 256 gives the published widths. Unlike in the published network, there are group
+    norms, and the output is a logit.
 
     Args:
-        width: Channels of the convolutions, a multiple of four.
+        width: Number of channels of the convolutions, a multiple of four.
     """
 
     def __init__(self, width: int = 256) -> None:
@@ -49,10 +49,10 @@ class LowResNet(nn.Module):
 
 
 def gradients(images: Tensor) -> Tensor:
-    """Return central differences of the luminance along rows and columns, ``[B, 2, H, W]``.
+    """Return horizontal and vertical central differences of the mean colour, ``[B, 2, H, W]``.
 
     Args:
-        images: ``[B, 3, H, W]`` in [0, 1]; beyond the border the outermost pixels repeat.
+        images: ``[B, 3, H, W]`` in [0, 1]; the border pixels are repeated outside.
     """
     grey = images.mean(1, keepdim=True)
     padded = F.pad(grey, (1, 1, 1, 1), mode="replicate")

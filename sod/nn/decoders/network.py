@@ -1,4 +1,4 @@
-"""The cascade network: pyramid, decoder and head, on images of any size."""
+"""Cascade network: pyramid, decoder and head, for images of any size."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,40 +10,40 @@ from torch import Tensor, nn
 
 from sod.core.errors import SodError
 from sod.nn.backbones.build import BackboneConfig
-from sod.nn.backbones.pyramid import FINEST, Pyramid, build_pyramid
-from sod.nn.connectivity.cube import full_precision
+from sod.nn.backbones.build_pyramid import build_pyramid
+from sod.nn.backbones.pyramid import FINEST, Pyramid
 from sod.nn.decoders.cascade import Cascade
 from sod.nn.decoders.heads import HeadConfig, build_head
-from sod.nn.layers import pad_to_multiple, resize
+from sod.nn.precision import full_precision
+from sod.nn.resize import pad_to_multiple, resize
 
 Resolution = Literal["image", "grid"]
 Decoder = Literal["cascade", "linear"]
 
 SHARES = (1.0, 0.8, 0.6, 0.4)
-"""Weight of the loss of each level under deep supervision, the finest first; then the last one."""
+"""Loss weights of the levels under deep supervision, finest first; further levels use the last."""
 
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """The network between backbone and head.
+    """Configuration of the network between backbone and head.
 
     Args:
-        decoder: ``cascade`` (coarse to fine, published in kind) or a ``linear`` head on the
-            features of the patches, for which nothing below but ``resolution``, ``soft`` and
-            ``standardise`` counts.
-        width: Channels of the cascade, a multiple of four.
-        relation: Long-range relations on the deep level (published).
-        layers: Further layers on the deep level, each of near and long-range relations.
-        dropout: Share of the deep level's channels that training leaves out.
-        merge: Make all features of a transformer one deep level, instead of one level each.
-        finest: Stride in pixels of the finest level beside a transformer; no finer levels than the
-            patches where it is theirs.
+        decoder: ``cascade`` (coarse to fine, similar to the published one) or a ``linear`` head on
+            the patch features, which uses only ``resolution``, ``soft`` and ``standardise`` below.
+        width: Number of channels of the cascade, a multiple of four.
+        relation: Use attention over all positions of the deepest level (published).
+        layers: Number of further transformer layers on the deepest level.
+        dropout: Share of the deepest level's channels that are dropped in training.
+        merge: Concatenate all features of a transformer to one level, instead of one level each.
+        finest: Stride in pixels of the finest level of a transformer's pyramid; at the patch size
+            there are no levels finer than the patches.
         deep_supervision: Also train the coarser levels on the masks.
-        resolution: Where logits and masks meet: at the size of the ``image`` (published) or on the
-            ``grid`` of each level, which trains several times faster; a cube then links neighbours
-            of the grid.
-        soft: A cell of the grid learns the share of its pixels that are salient, instead of whether
-            they are more than half.
+        resolution: Where logits and masks are compared: at the size of the ``image`` (published) or
+            on the ``grid`` of each level, which trains several times faster; a cube then connects
+            neighbouring cells of the grid.
+        soft: The target of a grid cell is the share of its pixels that are salient, instead of
+            whether more than half of them are.
         standardise: Standardise the channels of a transformer's features.
     """
 
@@ -60,7 +60,7 @@ class NetworkConfig:
     standardise: bool = True
 
     def __post_init__(self) -> None:
-        """Refuse values that mean nothing, naming the field."""
+        """Raise an error that names the field of an invalid value."""
         if not 0 <= self.dropout < 1:
             raise SodError(f"network.dropout: {self.dropout} is not in [0, 1)")
         if self.layers < 0:
@@ -68,12 +68,12 @@ class NetworkConfig:
 
 
 class CascadeNetwork(nn.Module):
-    """Predict saliency from coarse to fine.
+    """Saliency network of a pyramid, a decoder and one head per supervised level.
 
     Args:
-        pyramid: the features; image sides are padded to what it needs and cropped again.
-        head: what is predicted, for every level alike.
-        config: the rest; a ``linear`` head sits on the pyramid's finest level.
+        pyramid: The feature pyramid; images are padded to its multiple and outputs cropped again.
+        head: Configuration of the heads, the same for every level.
+        config: Configuration of the decoder; ``linear`` puts the head on the finest level.
     """
 
     def __init__(
@@ -84,25 +84,25 @@ class CascadeNetwork(nn.Module):
         self.config = config = NetworkConfig() if config is None else config
         self.pyramid = pyramid
         self.cascade: nn.Module = nn.Identity()
-        channels, sides = pyramid.channels[0], 0
+        channels, coarser = pyramid.channels[0], 0
         if config.decoder == "cascade":
-            channels, sides = config.width, len(pyramid.strides) - 1
+            channels, coarser = config.width, len(pyramid.strides) - 1
             self.cascade = Cascade(
                 pyramid.channels, config.width, config.relation, config.layers, config.dropout
             )
         self.head = build_head(head, channels)
-        sides = sides if config.deep_supervision else 0
-        self.sides = nn.ModuleList(build_head(head, channels) for _ in range(sides))
+        coarser = coarser if config.deep_supervision else 0
+        self.sides = nn.ModuleList(build_head(head, channels) for _ in range(coarser))
 
     def forward(self, images: Tensor) -> list[Tensor]:
-        """Return logits, the finest level first; the coarser ones in training mode only.
+        """Return the logits of the finest level and, in training mode, of the coarser ones.
 
         Args:
             images: RGB ``[B, 3, H, W]`` in [0, 1].
 
         Returns:
-            ``[B, outputs, H, W]``, or on the grid ``[B, outputs, ceil(H / s), ceil(W / s)]`` with
-            the stride ``s`` of each level.
+            For each level, the finest first, ``[B, outputs, H, W]``, or on the grid
+            ``[B, outputs, ceil(H / s), ceil(W / s)]`` with the stride ``s`` of the level.
         """
         height, width = images.shape[-2:]
         padded = pad_to_multiple(images, self.pyramid.multiple)
@@ -134,15 +134,15 @@ class CascadeNetwork(nn.Module):
         pixel_weights: Tensor | None = None,
         image_weights: Tensor | None = None,
     ) -> dict[str, Tensor]:
-        """Return the loss and its terms.
+        """Return the loss and its terms, each a scalar.
 
         Args:
-            logits: what a call of the network gave.
-            targets: masks ``[B, 1, H, W]`` in [0, 1] at the size of the images. On the grid, a
-                cell is salient where the mean of its pixels is above one half, or to the degree
-                of that mean (``soft``).
-            pixel_weights: trust in the labels, ``[B, 1, H, W]``, or None.
-            image_weights: trust in the images, ``[B]``, or None.
+            logits: The output of :meth:`forward`.
+            targets: Masks ``[B, 1, H, W]`` in [0, 1] at the size of the images. On the grid, the
+                target of a cell is the mean of its pixels (``soft``), or whether that mean is
+                above one half.
+            pixel_weights: Weights of the pixels, ``[B, 1, H, W]``, or None.
+            image_weights: Weights of the images, ``[B]``, or None.
 
         Returns:
             ``loss``, the terms of the finest level, and the loss ``side1``, ``side2``, ... of each
@@ -164,6 +164,7 @@ class CascadeNetwork(nn.Module):
         pixel_weights: Tensor | None,
         image_weights: Tensor | None,
     ) -> dict[str, Tensor]:
+        """Return the loss and the terms of one level, after reducing the masks to its grid."""
         if self.config.resolution == "grid":
             stride = self.pyramid.strides[level]
             shares = to_grid(targets, stride)
@@ -173,9 +174,13 @@ class CascadeNetwork(nn.Module):
 
 
 def to_grid(maps: Tensor, stride: int) -> Tensor:
-    """Return the mean of each cell, ``[B, C, ceil(H / stride), ceil(W / stride)]``.
+    """Average maps over grid cells to ``[B, C, ceil(H / stride), ceil(W / stride)]``.
 
-    Cells that reach over the border count its last row and column again.
+    Cells that extend beyond the image repeat its last row and column.
+
+    Args:
+        maps: ``[B, C, H, W]``, of any type.
+        stride: Side of a cell in pixels.
     """
     return F.avg_pool2d(pad_to_multiple(full_precision(maps), stride), stride)
 
@@ -186,13 +191,13 @@ def build_network(
     """Build the network on a backbone.
 
     Args:
-        backbone: its ``block`` and ``more`` are the levels of a transformer.
-        config: of the decoder.
-        head: what is predicted.
-        freeze_norm: whether the batch norms of a CNN keep their statistics.
+        backbone: The backbone; ``block`` and ``extra_features`` are the levels of a transformer.
+        config: Configuration of the decoder.
+        head: Configuration of the heads.
+        freeze_norm: Whether the batch norms of a CNN keep their statistics.
 
     Raises:
-        SodError: if a model, its weights or an option do not exist or do not fit.
+        SodError: If a model, its weights or an option do not exist or do not fit.
     """
     pyramid = build_pyramid(
         backbone,

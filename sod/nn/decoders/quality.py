@@ -1,8 +1,8 @@
-"""EvalSeg-Net: how good a soft mask of an image is, without having seen a real one.
+"""Quality network: rates soft masks of images, and is trained without ground truth.
 
-After Croitoru et al. (IJCV 2019): three branches (colours, hue and saturation, mask), a trunk and
-two linear layers. The published network reads 128 pixels at a width of 256; its scale of scores is
-replaced by [0, 1].
+Published as EvalSeg-Net by Croitoru et al. (IJCV 2019): three branches (colours, hue and
+saturation, mask), a trunk and two linear layers. The published network has an input side of 128
+pixels and a width of 256; its range of scores is replaced by [0, 1].
 """
 
 from dataclasses import dataclass
@@ -17,15 +17,15 @@ from sod.nn.layers import convolution
 
 
 @dataclass(frozen=True)
-class EvalSegConfig:
-    """The selection network, and how it learns from the students' agreement.
+class QualityConfig:
+    """The quality network and its training on the agreement of the students.
 
     Args:
-        width: Channels of its convolutions, a multiple of four; published: 256.
-        size: Side in pixels of what it reads, a multiple of eight; published: 128.
-        steps: Optimiser steps of its training.
-        batch_size: Maps per step.
-        lr: Learning rate of AdamW, falling to zero along a cosine.
+        width: Number of channels of the convolutions, a multiple of four; published: 256.
+        size: Side of the input in pixels, a multiple of eight; published: 128.
+        steps: Number of optimiser steps.
+        batch_size: Number of masks per step.
+        lr: Learning rate of AdamW, with cosine decay to zero.
     """
 
     width: int = 16
@@ -35,21 +35,21 @@ class EvalSegConfig:
     lr: float = 1e-3
 
     def __post_init__(self) -> None:
-        """Refuse values that mean nothing, naming the field."""
+        """Raise an error that names the field of an invalid value."""
         if self.width < 4 or self.width % 4:
-            raise SodError(f"evalseg.width: {self.width} is not a multiple of four")
+            raise SodError(f"quality_network.width: {self.width} is not a multiple of four")
         if self.size < 8 or self.size % 8:
-            raise SodError(f"evalseg.size: {self.size} is not a multiple of eight")
+            raise SodError(f"quality_network.size: {self.size} is not a multiple of eight")
 
 
-class EvalSegNet(nn.Module):
-    """Rate masks.
+class QualityNetwork(nn.Module):
+    """Network that rates the soft mask of an image.
 
     Args:
-        config: Its width and size.
+        config: Width and input size.
     """
 
-    def __init__(self, config: EvalSegConfig) -> None:
+    def __init__(self, config: QualityConfig) -> None:
         super().__init__()
         width, size = config.width, config.size
         self.size = size
@@ -72,21 +72,21 @@ class EvalSegNet(nn.Module):
         )
 
     def forward(self, images: Tensor, maps: Tensor) -> Tensor:
-        """Return the logits of the scores, ``[B]``.
+        """Return the logits of the quality scores, ``[B]``.
 
         Args:
             images: RGB ``[B, 3, H, W]`` in [0, 1], of any size.
             maps: Soft masks ``[B, 1, H, W]`` in [0, 1].
         """
-        colours, masks = shrunk(images, self.size), shrunk(maps, self.size)
+        colours, masks = resize_square(images, self.size), resize_square(maps, self.size)
         parts = (2 * colours - 1, hue_saturation_value(colours), 2 * masks - 1)
-        found = [branch(part) for branch, part in zip(self.branches, parts, strict=True)]
-        logits: Tensor = self.trunk(torch.cat(found, dim=1))
+        features = [branch(part) for branch, part in zip(self.branches, parts, strict=True)]
+        logits: Tensor = self.trunk(torch.cat(features, dim=1))
         return logits[:, 0]
 
 
-def shrunk(maps: Tensor, size: int) -> Tensor:
-    """Bring ``[B, C, H, W]`` to a square of ``size`` pixels."""
+def resize_square(maps: Tensor, size: int) -> Tensor:
+    """Resize maps ``[B, C, H, W]`` to squares with a side of ``size`` pixels, with antialiasing."""
     if maps.shape[-2:] == (size, size):
         return maps
     return F.interpolate(maps, (size, size), mode="bilinear", antialias=True)

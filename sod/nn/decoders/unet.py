@@ -1,7 +1,7 @@
-"""U-Nets that learn from scratch: the students of Croitoru et al. (IJCV 2019), in modern form.
+"""U-Nets trained from scratch, after the students of Croitoru et al. (IJCV 2019).
 
-Structure and widths are the published ones (a ``width`` of 32); normalisation by groups is added,
-and the output is a logit instead of a ReLU, which could exceed 1 or die.
+Structure and widths are the published ones (at a ``width`` of 32). Group norms are added, and the
+output is a logit instead of a ReLU, which could exceed 1 or get stuck at 0.
 """
 
 from collections.abc import Sequence
@@ -11,22 +11,23 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sod.nn.layers import convolution, pad_to_multiple
+from sod.nn.layers import convolution
+from sod.nn.resize import pad_to_multiple
 
 Centre = Literal["plain", "dilated"]
 LEVELS = 5
 RATES = (1, 2, 4, 8, 16, 32)
 GROWTHS = (24, 48, 64, 128, 128)
-"""New channels of each convolution of a dense block, level by level, at the published width; that
-of the deepest level is not known and continues the one before it."""
+"""Channels that each convolution of a dense block adds, for each level, at the published width; the
+value of the deepest level is unknown and repeats the one before it."""
 
 
 class DilatedCentre(nn.Module):
-    """Six dilated convolutions after one another, the outputs of all of them summed.
+    """Six dilated convolutions in sequence, whose outputs are summed.
 
     Args:
-        inputs: Channels read.
-        outputs: Channels written.
+        inputs: Number of input channels.
+        outputs: Number of output channels.
     """
 
     def __init__(self, inputs: int, outputs: int) -> None:
@@ -36,21 +37,21 @@ class DilatedCentre(nn.Module):
         )
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Return ``[B, outputs, H, W]`` of ``[B, inputs, H, W]``."""
-        found = []
+        """Map ``[B, inputs, H, W]`` to ``[B, outputs, H, W]``."""
+        outputs = []
         for layer in self.layers:
             maps = layer(maps)
-            found.append(maps)
-        return torch.stack(found).sum(0)
+            outputs.append(maps)
+        return torch.stack(outputs).sum(0)
 
 
 class DenseBlock(nn.Module):
-    """Four convolutions, each reading all before it, and a 1×1 transition.
+    """Four convolutions, each on the outputs of all earlier ones, and a 1×1 transition.
 
     Args:
-        inputs: Channels read.
-        outputs: Channels written by the transition.
-        growth: Channels that each convolution adds.
+        inputs: Number of input channels.
+        outputs: Number of output channels of the transition.
+        growth: Number of channels that each convolution adds.
     """
 
     def __init__(self, inputs: int, outputs: int, growth: int) -> None:
@@ -59,7 +60,7 @@ class DenseBlock(nn.Module):
         self.transition = convolution(inputs + 4 * growth, outputs, kernel=1)
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Return ``[B, outputs, H, W]`` of ``[B, inputs, H, W]``."""
+        """Map ``[B, inputs, H, W]`` to ``[B, outputs, H, W]``."""
         for layer in self.layers:
             maps = torch.cat([maps, layer(maps)], dim=1)
         transition: Tensor = self.transition(maps)
@@ -67,10 +68,10 @@ class DenseBlock(nn.Module):
 
 
 class UNet(nn.Module):
-    """An encoder of five levels, a centre, and a decoder that reads the encoder's levels again.
+    """An encoder of five levels, a centre, and a decoder with skip connections to the encoder.
 
     Args:
-        width: Channels of the first level; each next one has twice as many. Published: 32.
+        width: Number of channels of the first level, doubled at every further one. Published: 32.
         centre: ``plain`` (two convolutions) or ``dilated``.
         dense: Whether the encoder's levels are dense blocks.
     """
@@ -117,4 +118,5 @@ class UNet(nn.Module):
 
 
 def _double(inputs: int, outputs: int) -> nn.Sequential:
+    """Build two convolutions in sequence."""
     return nn.Sequential(convolution(inputs, outputs), convolution(outputs, outputs))

@@ -1,1 +1,1 @@
-"""Losses, as pure functions."""
+"""Losses as pure functions."""

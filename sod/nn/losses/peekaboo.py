@@ -1,7 +1,7 @@
-"""The terms of PEEKABOO's loss (Zunair & Ben Hamza, BMVC 2024), pure functions of logits.
+"""The terms of PEEKABOO's loss (Zunair & Ben Hamza, BMVC 2024), as pure functions of logits.
 
-Notation: z are the logits of an image, z' those of the same image with a part hidden, b and b' the
-binarised predictions, and ζ the refinement by the bilateral solver, guided by the whole image.
+Notation: z are the logits of an image, z' those of the masked image, b and b' the binarised
+predictions, and ζ the refinement by the bilateral solver, guided by the unmasked image.
 """
 
 from dataclasses import dataclass
@@ -11,39 +11,40 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sod.core.errors import SodError
-from sod.nn.losses.saliency import binary_loss, finite_logits, weighted_mean
+from sod.nn.losses.saliency import binary_loss, weighted_mean
+from sod.nn.precision import finite_logits
 
 Consistency = Literal["published", "saliency", "target"]
-HiddenTarget = Literal["own", "whole"]
+MaskedTarget = Literal["own", "whole"]
 
 
 @dataclass(frozen=True)
 class TermsConfig:
-    """Weights and kinds of the terms; 0 turns a term off.
+    """Weights and variants of the loss terms; a weight of 0 turns a term off.
 
     Args:
         segmenter: Weight of BCE(z, ζ(b)); published 1.5.
-        hidden: Weight of BCE(z', ζ(b')), the masked-feature predictor; published 1.
+        masked: Weight of BCE(z', ζ(b')), the predictor on the masked image; published 1.
         consistency: Weight of the predictor consistency; published 1.
         sharpen: Weight of the self-regulariser BCE(z, b); published 4.
-        consistency_kind: ``published``: MSE(ζ(b), ζ(b')), which has no gradient, because both are
+        consistency_kind: ``published``: MSE(ζ(b), ζ(b')), which has no gradient because both are
             binarised. ``saliency``: MSE(σ(z), σ(z')). ``target``: BCE(z', ζ(b)).
-        hidden_target: What the hidden part is predicted from: ``own``, the published ζ(b'), or
-            ``whole``, the target of the whole image, ζ(b).
+        masked_target: Target of the masked image: ``own``, the published ζ(b'), or ``whole``, the
+            target of the unmasked image, ζ(b).
     """
 
     segmenter: float = 1.5
-    hidden: float = 1.0
+    masked: float = 1.0
     consistency: float = 1.0
     sharpen: float = 4.0
     consistency_kind: Consistency = "published"
-    hidden_target: HiddenTarget = "own"
+    masked_target: MaskedTarget = "own"
 
     def __post_init__(self) -> None:
-        """Refuse unknown kinds, naming the field."""
+        """Raise an error that names the field of an unknown variant."""
         for field, value, known in (
             ("consistency_kind", self.consistency_kind, get_args(Consistency)),
-            ("hidden_target", self.hidden_target, get_args(HiddenTarget)),
+            ("masked_target", self.masked_target, get_args(MaskedTarget)),
         ):
             if value not in known:
                 raise SodError(f"terms.{field}: '{value}' is none of {', '.join(known)}")
@@ -51,52 +52,52 @@ class TermsConfig:
 
 def consistency_loss(
     logits: Tensor,
-    hidden_logits: Tensor,
+    masked_logits: Tensor,
     targets: Tensor,
-    hidden_targets: Tensor,
+    masked_targets: Tensor,
     kind: Consistency,
 ) -> Tensor:
-    """Ask the predictions of the whole image and of the one with a hidden part to be alike.
+    """Compute the consistency of the predictions for the unmasked and the masked image.
 
     Args:
         logits: z, ``[B, 1, h, w]``.
-        hidden_logits: z', ``[B, 1, h, w]``.
+        masked_logits: z', ``[B, 1, h, w]``.
         targets: ζ(b), ``[B, 1, h, w]``.
-        hidden_targets: ζ(b'), ``[B, 1, h, w]``.
-        kind: See :class:`TermsConfig`; ``published`` is a constant without gradient.
+        masked_targets: ζ(b'), ``[B, 1, h, w]``.
+        kind: Variant, see :class:`TermsConfig`; ``published`` is a constant without gradient.
     """
     if kind == "published":
-        return F.mse_loss(hidden_targets, targets)
+        return F.mse_loss(masked_targets, targets)
     if kind == "target":
-        return binary_loss(hidden_logits, targets)
-    return F.mse_loss(finite_logits(hidden_logits).sigmoid(), finite_logits(logits).sigmoid())
+        return binary_loss(masked_logits, targets)
+    return F.mse_loss(finite_logits(masked_logits).sigmoid(), finite_logits(logits).sigmoid())
 
 
 def sharpen_loss(logits: Tensor, image_weights: Tensor | None = None) -> Tensor:
-    """Ask predictions to be sure of themselves: BCE(z, [σ(z) > 1/2]).
+    """Compute the self-regulariser BCE(z, [σ(z) > 1/2]), which favours confident predictions.
 
     Args:
         logits: z, ``[B, 1, h, w]``.
-        image_weights: Trust in the images, ``[B]``.
+        image_weights: Weights of the images, ``[B]``, or None.
     """
-    # Written so that it needs no target: BCE against one's own sign is log(1 + exp(-|z|)).
+    # No explicit target is needed: BCE against the sign of z is log(1 + exp(-|z|)).
     return weighted_mean(F.softplus(-finite_logits(logits).abs()), None, image_weights)
 
 
-def total_loss(terms: dict[str, Tensor], config: TermsConfig, start_weight: float) -> Tensor:
-    """Sum the terms by their weights; a term that is absent counts nothing.
+def total_loss(terms: dict[str, Tensor], config: TermsConfig, initial_weight: float) -> Tensor:
+    """Return the weighted sum of the terms that are present.
 
     Args:
-        terms: Some of ``segmenter``, ``hidden``, ``consistency``, ``sharpen`` and ``start``.
-        config: Their weights.
-        start_weight: Weight of the term ``start``.
+        terms: Some of ``segmenter``, ``masked``, ``consistency``, ``sharpen`` and ``initial``.
+        config: Weights of the terms.
+        initial_weight: Weight of the term ``initial``.
     """
     weights = {
         "segmenter": config.segmenter,
-        "hidden": config.hidden,
+        "masked": config.masked,
         "consistency": config.consistency,
         "sharpen": config.sharpen,
-        "start": start_weight,
+        "initial": initial_weight,
     }
     return sum(
         (weights[name] * term for name, term in terms.items()), next(iter(terms.values())) * 0

@@ -1,14 +1,14 @@
-"""Losses of saliency maps with trust weights for pixels and images.
+"""Losses of saliency maps, with weights for pixels and images.
 
-Labels that come from other methods are wrong in places. ``pixel_weights`` ``[B, 1, H, W]`` say
-where they can be trusted, relative to the rest of the image; ``image_weights`` ``[B]`` scale the
-loss of whole images. Both are non-negative. Every function runs in float32 at least.
+Pseudo-labels are wrong in places. ``pixel_weights`` ``[B, 1, H, W]`` are the weights of pixels
+relative to the rest of their image; ``image_weights`` ``[B]`` scale the loss of whole images. Both
+are non-negative. Every function computes in float32 at least.
 """
 
 import torch.nn.functional as F
 from torch import Tensor
 
-from sod.nn.connectivity.cube import full_precision
+from sod.nn.precision import finite_logits, full_precision
 
 _TINY = 1e-8
 
@@ -20,9 +20,9 @@ def weighted_mean(
 
     Args:
         values: ``[B, C, H, W]``.
-        pixel_weights: ``[B, 1 or C, H, W]``; their scale does not matter, zero everywhere gives 0.
-        image_weights: ``[B]``; their scale does matter: the sum is divided by ``B``, so that a
-            batch of poor labels moves a model less, and alike on every device.
+        pixel_weights: ``[B, 1 or C, H, W]``; their scale does not matter, all zeros give 0.
+        image_weights: ``[B]``; their scale matters, as the sum is divided by ``B``: a batch of
+            unreliable labels has a smaller loss, and splitting it over devices changes nothing.
 
     Returns:
         A scalar.
@@ -41,7 +41,7 @@ def binary_loss(
     pixel_weights: Tensor | None = None,
     image_weights: Tensor | None = None,
 ) -> Tensor:
-    """Binary cross-entropy of logits ``[B, C, H, W]`` and targets in [0, 1] of the same shape."""
+    """Compute the binary cross-entropy of logits ``[B, C, H, W]`` and targets in [0, 1]."""
     logits = finite_logits(logits)
     values = F.binary_cross_entropy_with_logits(logits, targets.to(logits), reduction="none")
     return weighted_mean(values, pixel_weights, image_weights)
@@ -54,14 +54,14 @@ def dice_loss(
     image_weights: Tensor | None = None,
     smooth: float = 1.0,
 ) -> Tensor:
-    """One minus the Dice coefficient of each image, averaged.
+    """Compute one minus the Dice coefficient of each image, averaged over the images.
 
     Args:
         saliency: ``[B, 1, H, W]`` in [0, 1].
         targets: ``[B, 1, H, W]`` in [0, 1].
-        pixel_weights: see the module.
-        image_weights: see the module.
-        smooth: pixels added to both sides of the ratio, so that two empty maps agree.
+        pixel_weights: Weights of the pixels, ``[B, 1, H, W]``.
+        image_weights: Weights of the images, ``[B]``.
+        smooth: Pixels added to numerator and denominator, which gives two empty maps the loss 0.
     """
     overlap, total = _overlap(saliency, targets, pixel_weights)
     losses = 1 - (2 * overlap + smooth) / (total + smooth)
@@ -75,20 +75,16 @@ def iou_loss(
     image_weights: Tensor | None = None,
     smooth: float = 1.0,
 ) -> Tensor:
-    """One minus the soft intersection over union of each image; arguments as `dice_loss`."""
+    """Compute one minus the soft IoU of each image, averaged; arguments as in `dice_loss`."""
     overlap, total = _overlap(saliency, targets, pixel_weights)
     losses = 1 - (overlap + smooth) / (total - overlap + smooth)
     return weighted_mean(losses[:, None, None, None], None, image_weights)
 
 
-def finite_logits(logits: Tensor) -> Tensor:
-    """Return logits in float32 at least; those that overflowed half precision become finite."""
-    return full_precision(logits).clamp(-1e4, 1e4)
-
-
 def _overlap(
     saliency: Tensor, targets: Tensor, pixel_weights: Tensor | None
 ) -> tuple[Tensor, Tensor]:
+    """Return the weighted product and the weighted sum of two maps, over pixels, each ``[B]``."""
     saliency = full_precision(saliency)
     targets = targets.to(saliency)
     weights = targets.new_ones(()) if pixel_weights is None else pixel_weights.to(saliency)

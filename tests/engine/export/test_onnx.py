@@ -9,10 +9,10 @@ import pytest
 import torch
 from helpers.export_cases import images, small, write_checkpoint, write_weights
 from onnxruntime import InferenceSession
-from sod.export import graph
 from torch import Tensor
 
 from sod.cli import main
+from sod.engine.export import graph
 from sod.engine.method import Method
 from sod.methods.centre_box import CentreBox
 from sod.methods.connnet import ConnNet

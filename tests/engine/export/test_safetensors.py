@@ -20,7 +20,7 @@ from sod.data.synthetic import write_scenes
 from sod.engine.checkpoint import read_checkpoint
 from sod.engine.method import Method
 from sod.engine.portable import portable_arguments
-from sod.evaluation.benchmark import parse_contenders
+from sod.evaluation.benchmark import parse_entries
 from sod.labels.teachers import build_teacher
 from sod.methods.connnet import ConnNet
 from sod.methods.generations.ensemble import Generations
@@ -91,7 +91,7 @@ def test_the_command_line_takes_it_as_a_checkpoint(weights: Path, scenes: Path) 
     for name in ("0000.png", "0001.png"):
         before, after = (np.asarray(Image.open(place / x / "map" / name)) for x in "ab")
         np.testing.assert_array_equal(before, after)
-    assert parse_contenders(str(file))[0].arguments == ("--ckpt", str(file))
+    assert parse_entries(str(file))[0].arguments == ("--ckpt", str(file))
     words = [f"--ckpt={file}", f"--data.test={scenes}", f"--out={place / 'c'}"]
     assert main(["evaluate", *words, "--data.num_workers=0"]) == 0
     assert json.loads((place / "c" / "metrics.json").read_text())[0]["images"] == 2
@@ -110,7 +110,7 @@ def test_fine_tuning_goes_on_from_it_alone(weights: Path, scenes: Path) -> None:
     out = weights.parent / "run"
     words = [f"--ckpt={file}", f"--data.train={scenes}", f"--out={out}", "--data.batch_size=2"]
     words += ["--trainer.max_steps=1", "--data.size=32", "--data.val_images=0"]
-    words += ["--model.labels.keep=1", "--trainer.val_check_interval=null"]
+    words += ["--model.labels.selection.keep=1", "--trainer.val_check_interval=null"]
     words += ["--data.num_workers=0", "--trainer.enable_model_summary=false"]
     assert main(["fit", *words]) == 0
     state = read_checkpoint(out / "last.ckpt")["state_dict"]
@@ -119,11 +119,11 @@ def test_fine_tuning_goes_on_from_it_alone(weights: Path, scenes: Path) -> None:
     assert any(not torch.equal(v, tuned[name]) for name, v in again.state_dict().items())
 
 
-def test_what_only_one_computer_has_is_not_named() -> None:
+def test_local_files_are_left_out() -> None:
     found = portable_arguments(
         {
             "backbone": {"name": "vit", "weights": "hub"},
-            "hidden": {"kind": "folder", "folder": "/masks", "amount": "low"},
+            "masking": {"kind": "folder", "folder": "/masks", "amount": "low"},
             "labels": {"store": "/store", "teacher": "a.yaml", "keep": 0.5},
             "teachers": ["a.yaml"],
             "students": ({"arguments": {"backbone": {"name": "vit"}}},),
@@ -133,7 +133,7 @@ def test_what_only_one_computer_has_is_not_named() -> None:
     )
     assert found == {
         "backbone": {"name": "vit", "weights": None},
-        "hidden": {"kind": "strokes", "folder": None, "amount": "low"},
+        "masking": {"kind": "strokes", "folder": None, "amount": "low"},
         "labels": {"store": None, "teacher": None, "keep": 0.5},
         "teachers": [],
         "students": [{"arguments": {"backbone": {"name": "vit", "weights": None}}}],
@@ -142,9 +142,9 @@ def test_what_only_one_computer_has_is_not_named() -> None:
     }
 
 
-def test_a_start_that_needs_more_of_the_backbone_says_so(weights: Path) -> None:
+def test_initial_targets_that_need_more_of_the_backbone_are_an_error(weights: Path) -> None:
     method = build_teacher(
-        str(exported(small(Peekaboo, weights, start={"kind": "found"}), weights))
+        str(exported(small(Peekaboo, weights, initial_targets={"kind": "found"}), weights))
     )
     samples = [Sample(name, Path(name)) for name in "ab"]
     batch = Batch(images=images(), masks=[None, None], samples=samples, errors=[])

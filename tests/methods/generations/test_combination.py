@@ -1,4 +1,4 @@
-"""What a generation teaches, pixel by pixel."""
+"""The labels of a generation, pixel by pixel."""
 
 from pathlib import Path
 
@@ -7,10 +7,11 @@ import pytest
 import torch
 from PIL import Image
 
+from sod.data.maps import read_map
 from sod.data.samples import Sample
-from sod.evaluation.saved_maps import read_map
 from sod.labels.store import LabelStore
-from sod.methods.generations.combination import Joining, join_maps
+from sod.methods.generations.combination import Combination, write_combined_labels
+from sod.methods.generations.images import ImageCache
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def store(folder: Path, samples: list[Sample], level: float) -> LabelStore:
     return made
 
 
-def test_the_first_teachers_are_remembered_where_they_know_an_image(
+def test_the_first_teachers_label_has_its_weight_where_there_is_one(
     samples: list[Sample], tmp_path: Path
 ) -> None:
     students = {
@@ -40,18 +41,22 @@ def test_the_first_teachers_are_remembered_where_they_know_an_image(
         "b": store(tmp_path / "b", samples, 0.4),
     }
     first = store(tmp_path / "first", samples[:1], 1.0)
-    how = Joining("mean", 4.0, "none", 0.5, memory=0.25)
-    labels = join_maps(samples, students, torch.ones(2, 2), tmp_path / "labels", how, first)
+    how = Combination("mean", 4.0, "none", 0.5, teacher_weight=0.25)
+    labels = write_combined_labels(
+        samples, students, torch.ones(2, 2), tmp_path / "labels", how, ImageCache(8), first
+    )
     levels = {s.name: read_map(labels.path(s.name)) for s in samples}
     # (0.8 + 0.4) / 2 = 0.6, and 0.25 x 1.0 + 0.75 x 0.6 = 0.7; stored in steps of 1/255.
     assert torch.allclose(levels["old"], torch.full((8, 12), 0.7), atol=3 / 255)
     assert torch.allclose(levels["new"], torch.full((8, 12), 0.6), atol=3 / 255)
 
 
-def test_a_share_of_the_label_is_refined(samples: list[Sample], tmp_path: Path) -> None:
+def test_the_refined_map_has_its_weight(samples: list[Sample], tmp_path: Path) -> None:
     students = {"a": store(tmp_path / "a", samples, 0.7)}
-    how = Joining("mean", 4.0, "bilateral", 0.5, memory=0.0)
-    labels = join_maps(samples, students, torch.ones(2, 1), tmp_path / "labels", how)
+    how = Combination("mean", 4.0, "bilateral", 0.5, teacher_weight=0.0)
+    labels = write_combined_labels(
+        samples, students, torch.ones(2, 1), tmp_path / "labels", how, ImageCache(8)
+    )
     # An even image whose map is above one half is refined to 1: (1 + 0.7) / 2.
     level = read_map(labels.path("old"))
     assert torch.allclose(level, torch.full((8, 12), 0.85), atol=3 / 255)

@@ -15,8 +15,6 @@ from helpers.places import CONFIGS
 from sod.cli import main
 from sod.data.synthetic import write_scenes
 from sod.engine.checkpoint import read_checkpoint
-from sod.methods.generations.quality import Thumbnails, evalseg_scores, train_evalseg
-from sod.nn.decoders.quality import EvalSegConfig
 
 NETWORK = {"width": 4, "relation": False, "layers": 1, "dropout": 0.3, "merge": True, "finest": 8}
 STUDENTS = [
@@ -42,7 +40,7 @@ def arguments(scenes: Path, out: Path, *more: str) -> list[str]:
     return [
         *("fit", "--model=Generations", "--data.train", str(scenes), "--out", str(out)),
         *("--model.backbone.name=descriptor", "--model.backbone.weights=null"),
-        *("--model.evalseg", json.dumps({"width": 4, "size": 8, "steps": 3})),
+        *("--model.quality_network", json.dumps({"width": 4, "size": 8, "steps": 3})),
         *("--model.students", json.dumps(STUDENTS), "--save_every=1"),
         *("--data.size=32", "--data.batch_size=4", "--data.num_workers=0", "--data.val_images=0"),
         *("--trainer.accelerator=cpu", "--trainer.max_steps=6", "--trainer.max_epochs=-1"),
@@ -85,13 +83,13 @@ def test_a_run_leaves_its_files(scenes: Path, whole: Path) -> None:
         for member in members:
             assert names(place / "maps" / member / "manifest.jsonl") == stems
         report = json.loads((place / "report.json").read_text())
-        alumni = ["gen1_patches", "gen1_unet"] if number == 2 else []
-        assert list(report["agreement"]) == members + alumni
+        previous = ["gen1_patches", "gen1_unet"] if number == 2 else []
+        assert list(report["agreement"]) == members + previous
         assert 0 <= report["labels"]["agreement"] <= 1
         if number:
             rows = [json.loads(r) for r in (place / "selection.jsonl").read_text().splitlines()]
             assert sorted(row["name"] for row in rows) == stems
-            assert sum(row["selected"] for row in rows) == report["learnt_from"] >= 8
+            assert sum(row["selected"] for row in rows) == report["trained_on"] >= 8
             assert all((row["reason"] is None) == row["selected"] for row in rows)
             ranked_out = [row for row in rows if "is not among the best" in (row["reason"] or "")]
             assert bool(ranked_out) == (number == 1)  # later ones keep all within the bounds
@@ -101,8 +99,8 @@ def test_a_run_leaves_its_files(scenes: Path, whole: Path) -> None:
     assert not any("backbone.backbone." in name for name in kept)
     students = weights(whole / "gen2/students/unet/student.ckpt")
     assert all(torch.equal(value, kept[f"unet.{k[4:]}"]) for k, value in students.items())
-    alumnus = weights(whole / "gen1/students/unet/student.ckpt")
-    assert all(torch.equal(value, kept[f"gen1_unet.{k[4:]}"]) for k, value in alumnus.items())
+    previous = weights(whole / "gen1/students/unet/student.ckpt")
+    assert all(torch.equal(value, kept[f"gen1_unet.{k[4:]}"]) for k, value in previous.items())
 
 
 def test_each_generation_learns_from_scratch(whole: Path) -> None:
@@ -167,7 +165,7 @@ def in_this_process(command: list[str], **_: object) -> "subprocess.CompletedPro
 def test_a_run_is_measured_and_used(
     scenes: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # A process of its own for each row tells its memory, and costs ten seconds.
+    # A process of its own for each row measures its memory, and costs ten seconds.
     monkeypatch.setattr("sod.evaluation.benchmark.subprocess.run", in_this_process)
     write_scenes(tmp_path / "test", count=2, size=48, seed=6)
     data = ["--data.test", str(tmp_path / "test")]
@@ -175,12 +173,12 @@ def test_a_run_is_measured_and_used(
     assert main(["generations", "--run", str(whole), *data, "--out", str(out)]) == 0
     rows = json.loads((out / "metrics.json").read_text())
     labels = ["gen0-teacher0"]
-    labels += [f"gen{n}-{name}" for n in (1, 2) for name in ("patches", "unet", "together")]
+    labels += [f"gen{n}-{name}" for n in (1, 2) for name in ("patches", "unet", "ensemble")]
     assert [row["method"] for row in rows] == labels
     assert (out / "generations.png").is_file()
     best = whole / "gen2" / "students" / "patches" / "student.ckpt"
     source = ["--source", str(scenes / "images"), "--data.num_workers=0"]
-    for name, file in (("together", whole / "last.ckpt"), ("alone", best)):
+    for name, file in (("ensemble", whole / "last.ckpt"), ("alone", best)):
         cut = tmp_path / name
         assert main(["predict", "--ckpt", str(file), *source, "--out", str(cut)]) == 0
         assert len(list((cut / "map").iterdir())) == 10
@@ -192,7 +190,7 @@ def test_more_images_and_generations_join_later(scenes: Path, whole: Path, tmp_p
         image.rename(image.with_name(f"new{image.name}"))
     joining = json.dumps(["", str(tmp_path / "fresh" / "images")])
     run = tmp_path / "run"
-    words = arguments(scenes, run, "--model.more", joining, "--trainer.max_steps=1")
+    words = arguments(scenes, run, "--model.more_data", joining, "--trainer.max_steps=1")
     assert main([*words, "--model.generations=1"]) == 0
     assert len(names(run / "gen1/labels/manifest.jsonl")) == 10
     assert main([*words, "--model.generations=2"]) == 0
@@ -200,7 +198,7 @@ def test_more_images_and_generations_join_later(scenes: Path, whole: Path, tmp_p
     assert len(names(run / "gen2/selection.jsonl")) == 13
 
 
-def test_several_teachers_vote(scenes: Path, whole: Path, tmp_path: Path) -> None:
+def test_several_teachers_are_combined(scenes: Path, whole: Path, tmp_path: Path) -> None:
     teachers = [str(CONFIGS / "centre_box.yaml"), str(whole / "last.ckpt")]
     more = ["--model.teachers", json.dumps(teachers), "--trainer.max_steps=1"]
     assert main(arguments(scenes, tmp_path, *more, "--model.generations=1")) == 0
@@ -228,21 +226,3 @@ def test_mistakes_are_named(
     assert "kid" in capsys.readouterr().err
     assert main(["generations", "--run", str(tmp_path), "--data.test", str(scenes)]) == 2
     assert "no run of Generations" in capsys.readouterr().err
-
-
-@pytest.mark.usefixtures("one_thread")
-def test_the_selection_network_learns_which_maps_are_good() -> None:
-    generator = torch.Generator().manual_seed(0)
-    images = torch.randint(0, 256, (24, 3, 16, 16), generator=generator).byte()
-    square = torch.zeros(24, 1, 16, 16, dtype=torch.uint8)
-    square[..., 4:12, 4:12] = 255
-    noise = 255 * torch.randint(0, 2, (24, 1, 16, 16), generator=generator).byte()
-    seen = Thumbnails(images, torch.cat([square, square, noise], dim=1))
-    agreement = seen.agreement()
-    assert (agreement[:, 0] > agreement[:, 2]).all()
-    network = train_evalseg(seen, EvalSegConfig(8, 16, 60, 16, 0.003), 0, torch.device("cpu"))
-    scores = evalseg_scores(network, seen)
-    torch.testing.assert_close(scores.mean(0), agreement.mean(0), atol=0.1, rtol=0)
-    assert (scores[:, 0] > scores[:, 2]).all()
-    again = train_evalseg(seen, EvalSegConfig(8, 16, 60, 16, 0.003), 0, torch.device("cpu"))
-    assert torch.equal(scores, evalseg_scores(again, seen))

@@ -6,6 +6,7 @@ from torch import Tensor
 
 from sod.nn.backbones.build import BackboneConfig, build_backbone
 from sod.nn.backbones.descriptor import cielab, orientations
+from sod.refine import mask_iou
 from sod.spectral import normalized_cut
 
 
@@ -56,24 +57,24 @@ def test_channels_are_standardised_per_image() -> None:
     images[1] *= 0.5
     features = backbone(images)
     assert features.shape == (2, backbone.channels, 8, 6)
-    plain = features / torch.tensor(([1.0] * 6 + [0.6] * 8) * 2).view(1, -1, 1, 1)
-    torch.testing.assert_close(plain.mean(dim=(2, 3)), torch.zeros(2, 28), atol=1e-5, rtol=0)
-    spread = plain.std(dim=(2, 3), correction=0)
-    torch.testing.assert_close(spread, torch.ones(2, 28), atol=1e-4, rtol=0)
+    unweighted = features / torch.tensor(([1.0] * 6 + [0.6] * 8) * 2).view(1, -1, 1, 1)
+    torch.testing.assert_close(unweighted.mean(dim=(2, 3)), torch.zeros(2, 28), atol=1e-5, rtol=0)
+    deviation = unweighted.std(dim=(2, 3), correction=0)
+    torch.testing.assert_close(deviation, torch.ones(2, 28), atol=1e-4, rtol=0)
     torch.testing.assert_close(backbone(images[1:]), features[1:])
 
 
 def test_contrast_is_the_distance_to_the_border() -> None:
     image = torch.full((1, 3, 64, 64), 0.2)
     image[:, 0, 24:40, 24:40] = 0.8
-    backbone = build_backbone(BackboneConfig("descriptor", more=["contrast"]))
+    backbone = build_backbone(BackboneConfig("descriptor", extra_features=["contrast"]))
     features = backbone(image)
-    own = build_backbone(BackboneConfig("descriptor"))(image)
+    plain = build_backbone(BackboneConfig("descriptor"))(image)
     assert backbone.widths == [28, 28]
-    assert torch.equal(features[:, :28], own)
-    border = torch.cat([own[0, :, 0], own[0, :, -1], own[0, :, :, 0], own[0, :, :, -1]], 1)
-    wanted = (own[0] - border.mean(1)[:, None, None]).abs()
-    torch.testing.assert_close(features[0, 28:], wanted)
+    assert torch.equal(features[:, :28], plain)
+    border = torch.cat([plain[0, :, 0], plain[0, :, -1], plain[0, :, :, 0], plain[0, :, :, -1]], 1)
+    expected = (plain[0] - border.mean(1)[:, None, None]).abs()
+    torch.testing.assert_close(features[0, 28:], expected)
     assert features[0, 29, 3, 3] > 2  # red against grey
     assert features[0, 29, 0, 0] < 1e-4
 
@@ -99,6 +100,6 @@ def test_an_object_of_another_colour_or_texture_is_cut_out(cue: str, tau: float)
     image = torch.where(inside, other, image)
     image = (image + 0.02 * torch.randn(3, 128, 128, generator=generator)).clamp(0, 1)
     features = build_backbone(BackboneConfig("descriptor"))(image[None])
-    found = normalized_cut(features[0], tau).component.repeat_interleave(8, 0)
-    found = found.repeat_interleave(8, 1)
-    assert (found & inside).sum() / (found | inside).sum() > 0.65
+    component = normalized_cut(features[0], tau).component
+    mask = component.repeat_interleave(8, 0).repeat_interleave(8, 1)
+    assert mask_iou(mask, inside) > 0.65

@@ -1,20 +1,15 @@
 import numpy as np
 import pytest
 import torch
-from helpers.connectivity_cases import RINGS, random_case
+from helpers.connectivity_cases import RINGS, decoupled_map, random_case
 from torch import Tensor
 
 from sod.core.errors import SodError
-from sod.nn.connectivity.cube import (
-    Aggregation,
-    aggregate,
-    cube_from_masks,
-    decoupled_map,
-    edge_set,
-    vote,
-)
+from sod.nn.connectivity.cube import Aggregation, aggregate, cube_from_masks, edge_set, vote
 from sod.nn.connectivity.losses import ConnectivityWeights, connectivity_losses, pair_weights
-from sod.nn.losses.saliency import binary_loss, dice_loss, iou_loss, weighted_mean
+from sod.nn.losses.saliency import dice_loss, iou_loss
+
+ALL_TERMS = ConnectivityWeights(1.0, 0.8, 0.2, 0.5, 0.3, 0.7)
 
 
 def bce(probability: Tensor, target: Tensor) -> Tensor:
@@ -25,15 +20,14 @@ def bce(probability: Tensor, target: Tensor) -> Tensor:
 @pytest.mark.parametrize("rings", RINGS)
 def test_losses_agree_with_probabilities(aggregation: Aggregation, rings: tuple[int, ...]) -> None:
     logits, masks = random_case(rings)
-    weights = ConnectivityWeights(1.0, 0.8, 0.2, 0.5, 0.3, 0.7)
-    losses = connectivity_losses(logits, masks, weights, aggregation, rings)
+    losses = connectivity_losses(logits, masks, ALL_TERMS, aggregation, rings)
 
     cube = cube_from_masks(masks, rings)
     probability = logits.sigmoid()
     votes = vote(probability, rings)
     saliency = aggregate(votes, aggregation)
     decoupled = decoupled_map(votes, edge_set(cube), aggregation)
-    # The border of the image gives exact zeros and ones, whose cross-entropy torch caps.
+    # The border of the image gives exact zeros and ones, whose logarithms PyTorch clamps.
     capped = torch.nn.functional.binary_cross_entropy
     expected = {
         "decoupled": capped(decoupled, masks),
@@ -45,7 +39,7 @@ def test_losses_agree_with_probabilities(aggregation: Aggregation, rings: tuple[
     }
     for name, value in expected.items():
         assert losses[name].item() == pytest.approx(value.item(), rel=1e-9), name
-    total = sum(getattr(weights, name) * value for name, value in expected.items())
+    total = sum(getattr(ALL_TERMS, name) * value for name, value in expected.items())
     assert losses["loss"].item() == pytest.approx(float(total), rel=1e-9)
 
 
@@ -57,7 +51,7 @@ def test_published_weights_are_the_default() -> None:
     assert losses["loss"].item() == pytest.approx(total.item())
 
 
-def test_all_weights_zero_is_a_mistake() -> None:
+def test_all_weights_zero_is_an_error() -> None:
     with pytest.raises(SodError, match="every weight is zero"):
         connectivity_losses(*random_case(), ConnectivityWeights(0, 0, 0))
 
@@ -65,9 +59,8 @@ def test_all_weights_zero_is_a_mistake() -> None:
 @pytest.mark.parametrize("aggregation", ["mean", "max"])
 def test_gradients_agree_with_finite_differences(aggregation: Aggregation) -> None:
     logits, masks = random_case(size=(3, 4))
-    weights = ConnectivityWeights(1.0, 0.8, 0.2, 0.5, 0.3, 0.7)
     assert torch.autograd.gradcheck(
-        lambda x: connectivity_losses(x, masks, weights, aggregation)["loss"],
+        lambda x: connectivity_losses(x, masks, ALL_TERMS, aggregation)["loss"],
         (logits.requires_grad_(),),
     )
 
@@ -85,9 +78,8 @@ def test_losses_and_gradients_are_finite(
     logits.requires_grad_()
     masks = torch.rand(2, 1, 5, 6, generator=generator) > 0.5
     masks = masks if fill is None else torch.full_like(masks, bool(fill))
-    weights = ConnectivityWeights(1.0, 0.8, 0.2, 0.5, 0.3, 0.7)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        losses = connectivity_losses(logits, masks, weights, aggregation)
+        losses = connectivity_losses(logits, masks, ALL_TERMS, aggregation)
     losses["loss"].backward()
     assert logits.grad is not None
     assert losses["loss"].dtype == torch.float32
@@ -99,10 +91,9 @@ def test_losses_and_gradients_are_finite(
 def test_soft_masks_that_touch_the_border_cost_no_more_than_hard_ones(
     aggregation: Aggregation,
 ) -> None:
-    weights = ConnectivityWeights(1.0, 0.8, 0.2, 0.5, 0.3, 0.7)
     soft = torch.full((1, 1, 5, 6), 0.9)
-    losses = connectivity_losses(torch.zeros(1, 8, 5, 6), soft, weights, aggregation)
-    hard = connectivity_losses(torch.zeros(1, 8, 5, 6), soft > 0.5, weights, aggregation)
+    losses = connectivity_losses(torch.zeros(1, 8, 5, 6), soft, ALL_TERMS, aggregation)
+    hard = connectivity_losses(torch.zeros(1, 8, 5, 6), soft > 0.5, ALL_TERMS, aggregation)
     assert losses["decoupled"].item() == pytest.approx(hard["decoupled"].item(), rel=0.2)
     assert all(loss < 3 for loss in losses.values())
 
@@ -119,7 +110,7 @@ def test_every_term_alone_reaches_the_logits(name: str) -> None:
     assert logits.grad.abs().sum() > 0
 
 
-def test_a_confident_mistake_still_pulls() -> None:
+def test_a_confident_error_still_has_a_gradient() -> None:
     logits = torch.full((1, 8, 3, 3), 60.0, requires_grad=True)
     connectivity_losses(logits, torch.zeros(1, 1, 3, 3), ConnectivityWeights(0, 0, 1.0))[
         "loss"
@@ -136,18 +127,18 @@ def test_losses_take_any_size(height: int, width: int) -> None:
     assert losses["connectivity"].item() == pytest.approx(np.log(2), rel=1e-6)
 
 
-def test_trusted_pixels_alone_decide() -> None:
+def test_pixels_of_weight_zero_do_not_matter() -> None:
     logits, masks = random_case(size=(8, 8))
-    trust = torch.ones(2, 1, 8, 8, dtype=torch.float64)
-    trust[..., 5:] = 0
+    pixels = torch.ones(2, 1, 8, 8, dtype=torch.float64)
+    pixels[..., 5:] = 0
     wrong = masks.clone()
     wrong[..., 6:] = 1 - wrong[..., 6:]
     weights = ConnectivityWeights(0.0, 0.8, 0.2, 0.5, 0.3, 0.7)
-    right_loss = connectivity_losses(logits, masks, weights, pixel_weights=trust)["loss"]
-    wrong_loss = connectivity_losses(logits, wrong, weights, pixel_weights=trust)["loss"]
+    right_loss = connectivity_losses(logits, masks, weights, pixel_weights=pixels)["loss"]
+    wrong_loss = connectivity_losses(logits, wrong, weights, pixel_weights=pixels)["loss"]
     assert right_loss.item() == wrong_loss.item()
-    scaled = connectivity_losses(logits, masks, ConnectivityWeights(), pixel_weights=0.5 * trust)
-    plain = connectivity_losses(logits, masks, ConnectivityWeights(), pixel_weights=trust)
+    scaled = connectivity_losses(logits, masks, ConnectivityWeights(), pixel_weights=0.5 * pixels)
+    plain = connectivity_losses(logits, masks, ConnectivityWeights(), pixel_weights=pixels)
     assert scaled["decoupled"].item() == pytest.approx(plain["decoupled"].item())
 
 
@@ -163,26 +154,3 @@ def test_image_weights_scale_each_image() -> None:
     second = connectivity_losses(logits[1:], masks[1:])["loss"].item()
     both = connectivity_losses(logits, masks, image_weights=torch.tensor([0.25, 1.0]))
     assert both["loss"].item() == pytest.approx((0.25 * first + second) / 2)
-
-
-def test_weighted_mean_by_hand() -> None:
-    values = torch.tensor([[1.0, 3.0], [2.0, 4.0]]).view(2, 1, 1, 2)
-    pixels = torch.tensor([[3.0, 1.0], [0.0, 0.0]]).view(2, 1, 1, 2)
-    assert weighted_mean(values).item() == 2.5
-    assert weighted_mean(values, pixels).item() == 0.75  # (6 / 4 + 0) / 2
-    assert weighted_mean(values, pixels, torch.tensor([2.0, 1.0])).item() == 1.5
-
-
-def test_overlap_losses_by_hand() -> None:
-    saliency = torch.tensor([0.5, 1.0, 0.0, 0.5]).view(1, 1, 2, 2)
-    targets = torch.tensor([1.0, 1.0, 0.0, 0.0]).view(1, 1, 2, 2)
-    assert dice_loss(saliency, targets, smooth=0.0).item() == pytest.approx(1 - 3 / 4)
-    assert iou_loss(saliency, targets, smooth=0.0).item() == pytest.approx(1 - 1.5 / 2.5)
-    empty = torch.zeros(1, 1, 2, 2)
-    assert dice_loss(empty, empty).item() == iou_loss(empty, empty).item() == 0
-
-
-def test_binary_loss_is_the_cross_entropy() -> None:
-    logits, masks = random_case()
-    expected = bce(logits[:, :1].sigmoid(), masks).mean()
-    assert binary_loss(logits[:, :1], masks).item() == pytest.approx(expected.item())

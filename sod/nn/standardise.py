@@ -1,0 +1,58 @@
+"""Standardisation of features by statistics of the first training batches."""
+
+import torch
+from torch import Tensor, nn
+
+from sod.core.distributed import all_reduce_sum
+
+
+class Standardise(nn.Module):
+    """Scale each channel to mean 0 and standard deviation 1 over the training data seen so far.
+
+    Frozen features have fixed statistics. They are therefore summed exactly over the first
+    ``horizon`` training batches of all processes, without a moving average, and then stay fixed.
+    Unlike in batch normalisation, the result for a sample then does not depend on the rest of its
+    batch, and several processes compute the same as one. With gradient accumulation, this equality
+    holds once the statistics are fixed: before, earlier batches of a step use fewer samples.
+
+    Args:
+        channels: Number of channels of the features.
+        horizon: Number of training batches to count.
+    """
+
+    def __init__(self, channels: int, horizon: int = 50) -> None:
+        super().__init__()
+        self.horizon = horizon
+        self.total: Tensor
+        self.squares: Tensor
+        self.count: Tensor
+        self.batches: Tensor
+        self.register_buffer("total", torch.zeros(channels, dtype=torch.float64))
+        self.register_buffer("squares", torch.zeros(channels, dtype=torch.float64))
+        self.register_buffer("count", torch.zeros((), dtype=torch.float64))
+        self.register_buffer("batches", torch.zeros((), dtype=torch.int64))
+
+    def observe(self, features: Tensor) -> None:
+        """Add a training batch ``[B, C, h, w]`` to the statistics, up to ``horizon`` batches."""
+        if self.batches >= self.horizon:
+            return
+        values = features.detach().double().transpose(0, 1).flatten(1)
+        new = torch.cat(
+            [values.sum(1), values.square().sum(1), values.new_tensor([values.shape[1]])]
+        )
+        new = all_reduce_sum(new)
+        self.total += new[: len(values)]
+        self.squares += new[len(values) : -1]
+        self.count += new[-1]
+        self.batches += 1
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Standardise features ``[B, C, h, w]``; without statistics they are returned unchanged."""
+        count = self.count.clamp(min=1)
+        mean = self.total / count
+        variance = self.squares / count - mean.square()
+        variance = torch.where(self.count > 0, variance.clamp(min=1e-12), 1.0)
+        # Scale and shift in one pass, as the features of several blocks are large.
+        scale = variance.rsqrt()
+        shift, scale = ((v.float().view(1, -1, 1, 1)) for v in (-mean * scale, scale))
+        return torch.addcmul(shift, features, scale)
