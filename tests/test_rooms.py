@@ -18,7 +18,7 @@ ROOMS = {
     "spectral": "the token graph, its eigenvector and the normalized cut",
     "refine": "the bilateral solver and the refinement of binary masks",
     "data": "datasets, images, augmentations and loaders: from a folder on disk to a batch",
-    "core": "errors, files, processes and seeds",
+    "core": "errors, files, processes, precision and seeds",
 }
 """Contents of each room, from the top layer to the bottom."""
 

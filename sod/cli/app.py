@@ -11,17 +11,20 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.callbacks import RichProgressBar
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 
 import sod.methods  # noqa: F401 - registers the methods that a config may name
 from sod.cli import commands
-from sod.cli.keys import check_keys
 from sod.cli.parser import SodParser, fail, normalise
+from sod.core.distributed import external_launch
 from sod.core.errors import SodError, suggest
+from sod.core.seed import check_seed
 from sod.data.datamodule import SaliencyData
 from sod.engine.checkpoint import AtomicCheckpointIO, method_of_checkpoint
 from sod.engine.method import Method
+from sod.engine.processes import join_processes
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,7 @@ class SodCLI(LightningCLI):
 
     def __init__(self, command: Command, arguments: list[str]) -> None:
         self.command = command
+        launch = external_launch()
         super().__init__(
             Method,
             SaliencyData,
@@ -90,7 +94,12 @@ class SodCLI(LightningCLI):
             load_from_checkpoint_support=False,
             seed_everything_default=0,
             parser_class=SodParser,
-            trainer_defaults={"logger": False, "enable_checkpointing": False},
+            trainer_defaults={
+                "logger": False,
+                "enable_checkpointing": False,
+                "devices": launch.per_node,  # one unless a launcher started several processes
+                "num_nodes": launch.nodes,
+            },
             args=arguments,
         )
 
@@ -112,15 +121,9 @@ class SodCLI(LightningCLI):
             SodError: A key is unknown, or a value is invalid.
         """
         assert isinstance(parser, SodParser)  # noqa: S101 - narrows the type
-        if "--help" in args or "-h" in args:
-            sys.stdout.write(parser.short_help(self.command.name, self.command.summary) + "\n")
-            sys.exit(0)
-        if "--help_all" in args:
-            parser.print_help()
-            sys.exit(0)
-        if not any(".help" in argument for argument in args):
-            check_keys(args, parser.dests())
-        self.config = parser.parse_args(args)
+        self.config = parser.read(self.command.name, self.command.summary, args)
+        if type(self.config.seed_everything) is int:  # a bool is a switch
+            check_seed(self.config.seed_everything, "seed_everything")
 
     def instantiate_classes(self) -> None:
         """Build data and method; the command builds the trainer, because it adds the callbacks.
@@ -162,6 +165,9 @@ class SodCLI(LightningCLI):
         Args:
             callbacks: Callbacks to add to the configured ones.
             kwargs: Arguments of the Trainer that override the configured ones.
+
+        Raises:
+            SodError: Lightning rejects the arguments, or they do not suit the launcher.
         """
         arguments = {**self.config_init["trainer"], **kwargs}
         all_callbacks = [*_listed(arguments.pop("callbacks")), *callbacks]
@@ -170,7 +176,12 @@ class SodCLI(LightningCLI):
         if arguments["enable_progress_bar"]:
             all_callbacks.append(RichProgressBar())
         arguments["plugins"] = [*_listed(arguments["plugins"]), AtomicCheckpointIO()]
-        return pl.Trainer(callbacks=all_callbacks, **arguments)
+        try:
+            trainer = pl.Trainer(callbacks=all_callbacks, **arguments)
+        except (MisconfigurationException, RuntimeError) as error:
+            raise SodError(f"trainer: {' '.join(str(error).split())}") from error
+        join_processes(trainer)
+        return trainer
 
 
 def _listed(value: Any) -> list[Any]:  # noqa: ANN401 - Lightning takes one, several or none

@@ -23,21 +23,23 @@ def check_keys(arguments: Sequence[str], known: set[str]) -> None:
 
     Args:
         arguments: Command line, as ``--key=value`` or ``--key value``.
-        known: All dotted keys of the parser, without those of the method.
+        known: All dotted keys of the parser, without those of the method; ``model`` and ``trainer``
+            are among them if the command builds a method and a trainer.
 
     Raises:
         SodError: A key is unknown (the message names the nearest known one), or a config cannot
             be read.
     """
     entries = list(_entries(arguments))
-    name = _model_name(arguments)
+    has_model, has_trainer = "model" in known, "trainer" in known
+    name = _model_name(arguments) if has_model else None
     if name is not None:
         known = known | {f"model.{key}" for key in _parameters(method_class(name, "model"))}
     for origin, key in entries:
         plain = key.replace(".init_args", "")
-        if plain in known or plain == "model.class_path" or plain.startswith("trainer."):
+        if plain in known or (has_trainer and plain.startswith("trainer.")):
             continue
-        if plain.startswith("model.") and name is None:
+        if has_model and (plain == "model.class_path" or (not name and plain[:6] == "model.")):
             continue  # a missing method is reported later
         raise SodError(f"{origin}: unknown key '{plain}'.{suggest(plain, known)}")
 

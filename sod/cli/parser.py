@@ -1,12 +1,15 @@
 """Argument parser of the commands: LightningCLI's, with short help and one-line errors."""
 
+import inspect
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn
 
+from jsonargparse import Namespace
 from pytorch_lightning.cli import LightningArgumentParser
 
+from sod.cli.keys import check_keys
 from sod.core.errors import SodError
 
 GENERAL = ("trainer", "model", "seed_everything")
@@ -29,6 +32,27 @@ class SodParser(LightningArgumentParser):
         keys = {action.dest for action in self._actions}
         return keys | {option.lstrip("-") for a in self._actions for option in a.option_strings}
 
+    def read(self, command: str, summary: str, arguments: Sequence[str]) -> Namespace:
+        """Print help and exit if asked for, else check the keys and parse.
+
+        Args:
+            command: Name of the command.
+            summary: One line on what it does.
+            arguments: Normalised command line after the command's name.
+
+        Raises:
+            SodError: A key is unknown, or a value is invalid.
+        """
+        if "--help" in arguments or "-h" in arguments:
+            sys.stdout.write(self.short_help(command, summary) + "\n")
+            sys.exit(0)
+        if "--help_all" in arguments:
+            self.print_help()
+            sys.exit(0)
+        if not any(".help" in argument for argument in arguments):
+            check_keys(arguments, self.dests())
+        return self.parse_args(list(arguments))
+
     def short_help(self, command: str, summary: str) -> str:
         """Return the help of one command: its own options and those of the data.
 
@@ -36,14 +60,21 @@ class SodParser(LightningArgumentParser):
             command: Name of the command.
             summary: One line on what it does.
         """
-        lines = [f"usage: sod {command} --config FILE [--key value ...]", "", summary, ""]
+        configured = "model" in self.dests()
+        config = "--config FILE" if configured else "[--config FILE]"
+        positionals = [action for action in self._actions if not action.option_strings]
+        words = [command, *("|".join(action.choices or [action.dest]) for action in positionals)]
+        lines = [f"usage: sod {' '.join(words)} {config} [--key value ...]", "", summary, ""]
         rows = [*self._rows("", lambda key: "." not in key), *self._rows("data.", None)]
         width = max(len(key) for key, _ in rows) + 2
         lines += [f"  {key:<{width}}{text}" for key, text in rows]
+        lines.append("")
+        if configured:
+            lines += [
+                "  --model.*     the method's parameters; `--model.help NAME` explains them",
+                "  --trainer.*   Lightning's Trainer: devices, precision, strategy, max_steps, ...",
+            ]
         lines += [
-            "",
-            "  --model.*     the method's parameters; `--model.help NAME` explains them",
-            "  --trainer.*   Lightning's Trainer: devices, precision, strategy, max_steps, ...",
             "  --print_config  print the whole configuration and stop",
             "  --help_all    every option there is",
         ]
@@ -52,12 +83,38 @@ class SodParser(LightningArgumentParser):
     def _rows(self, prefix: str, keep: Any) -> Iterable[tuple[str, str]]:  # noqa: ANN401
         for action in self._actions:
             key = action.dest
-            if action.dest in {"help", "print_config", "data", *GENERAL} or not action.help:
+            if key in {"help", "print_config", "data", *GENERAL} or not action.help:
                 continue
             if key.startswith(prefix) and (keep is None or keep(key)) and ".help" not in key:
                 text = " ".join(str(action.help).split())
                 default = "" if action.default is None else f" (default: {action.default})"
-                yield f"--{key}", f"{text}{default}".replace("%%", "%")
+                note = " (required)" if action.required else default
+                dashes = "--" if action.option_strings else ""
+                yield f"{dashes}{key}", f"{text}{note}".replace("%%", "%")
+
+
+def read_options(
+    run: Callable[..., int],
+    add_options: Callable[[SodParser], None],
+    arguments: Sequence[str],
+    flags: Iterable[str] = (),
+) -> Namespace:
+    """Parse the command line of a command that builds no method.
+
+    Args:
+        run: Function of the command: its name, and the first line of its docstring for the help.
+        add_options: Adds the command's options to a parser.
+        arguments: Command line after the command's name.
+        flags: Names of its boolean options.
+
+    Raises:
+        SodError: A key of the command line or of a config is unknown, or a value is invalid.
+    """
+    summary = (inspect.getdoc(run) or "").partition("\n")[0]
+    parser = SodParser(prog=f"sod {run.__name__}", description=summary)
+    parser.add_argument("-c", "--config", action="config", help="Configuration file (YAML).")
+    add_options(parser)
+    return parser.read(run.__name__, summary, normalise(list(arguments), set(flags)))
 
 
 def concise(message: str) -> str:

@@ -3,17 +3,20 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal, get_args
 
 from pytorch_lightning import LightningDataModule
 from pytorch_lightning.trainer.states import TrainerFn
 
 from sod.core.errors import SodError
-from sod.core.seed import run_seed
+from sod.core.seed import check_seed, run_seed
 from sod.data.benchmarks import Dataset, find_dataset
-from sod.data.dataset import SaliencyDataset
+from sod.data.dataset import Regions, SaliencyDataset
 from sod.data.loader import Loader, default_workers
 from sod.data.samples import Sample
 from sod.data.transforms import Augmentation, EvalTransform, TrainTransform
+
+BatchSizePer = Literal["process", "step"]
 
 
 class SaliencyData(LightningDataModule):
@@ -27,11 +30,13 @@ class SaliencyData(LightningDataModule):
     Args:
         root: The data root, the folder that holds the benchmarks.
         train: Datasets to train on, comma-separated.
-        val: Datasets to validate on, comma-separated, with their masks where they have any. Null:
-            ``val_images`` evenly spaced training images, without masks.
+        val: Datasets to validate on, comma-separated. Null: ``val_images`` evenly spaced training
+            images.
         test: Datasets to test on, comma-separated, one loader each; every image needs a mask.
         size: Side of the training images in pixels.
-        batch_size: Training images per step and process (devices × batch_size per optimiser step).
+        batch_size: Training images per batch.
+        batch_size_per: What ``batch_size`` counts: the batch of each ``process``, or the images of
+            one optimiser ``step`` over all processes and accumulated batches.
         eval_batch_size: Images per step in validation and test. Images keep their own size there,
             so values above 1 require images of equal size.
         num_workers: Worker processes of each loader. Null: the number of CPUs, at most 8. Results
@@ -39,9 +44,16 @@ class SaliencyData(LightningDataModule):
         supervised: Read the training masks. If false, they are never opened.
         seed: Seed of shuffling and augmentation. Null: the seed of the run (seed_everything).
         val_images: Number of training images to validate on where ``val`` is null.
+        val_masks: Read the masks of ``val`` and log measures against them (``val_masks/iou``, ...).
+            If false, no mask is opened in validation.
         drop_defects: Leave out samples whose mask is known to be wrong or of another size.
         augmentation: Augmentation of the training images.
+
+    Raises:
+        SodError: An argument is invalid.
     """
+
+    _regions: Regions | None = None
 
     def __init__(
         self,
@@ -58,20 +70,28 @@ class SaliencyData(LightningDataModule):
         val_images: int = 64,
         drop_defects: bool = False,
         augmentation: Augmentation = Augmentation(),  # noqa: B008 - frozen
+        batch_size_per: BatchSizePer = "process",
+        val_masks: bool = False,
     ) -> None:
         super().__init__()
         for field, value in (("size", size), ("batch_size", batch_size)):
             if value < 1:
                 raise SodError(f"data.{field}: {value} is not at least 1")
+        if batch_size_per not in get_args(BatchSizePer):
+            raise SodError(f"data.batch_size_per: '{batch_size_per}' is neither process nor step")
+        if val_masks and val is None:
+            raise SodError("data.val_masks: needs a split with masks: name it in data.val")
         self.root = root
         self.train, self.val, self.test = train, val, test
         self.size = size
         self.batch_size = batch_size
+        self.batch_size_per: BatchSizePer = batch_size_per
         self.eval_batch_size = eval_batch_size
         self._num_workers = num_workers
         self.supervised = supervised
-        self.seed = run_seed() if seed is None else seed
+        self.seed = run_seed() if seed is None else check_seed(seed, "data.seed")
         self.val_images = val_images
+        self.val_masks = val_masks
         self.drop_defects = drop_defects
         self.augmentation = augmentation
         self._labels: Mapping[Path, Path] | None = None
@@ -94,6 +114,36 @@ class SaliencyData(LightningDataModule):
         """The name of each test dataset, in the order of ``test_dataloader``."""
         return [dataset.name for dataset in self._datasets("test", self.test)]
 
+    def process_batch_size(self, processes: int = 1, accumulated: int = 1) -> int:
+        """Return the training images per batch of one process.
+
+        Args:
+            processes: World size.
+            accumulated: Batches per optimiser step.
+
+        Raises:
+            SodError: The images of one optimiser step cannot be shared equally.
+        """
+        if self.batch_size_per == "process":
+            return self.batch_size
+        images, rest = divmod(self.batch_size, processes * accumulated)
+        if rest:
+            raise SodError(
+                f"data.batch_size: {self.batch_size} images per optimiser step cannot be shared by "
+                f"{processes} processes x {accumulated} accumulated batches: give a multiple of "
+                f"{processes * accumulated}"
+            )
+        return images
+
+    def check_training(self) -> None:
+        """Look up the images to train and to validate on, and the masks that will be read.
+
+        Raises:
+            SodError: No dataset to train on is named, or a dataset or a mask is missing.
+        """
+        self.train_dataloader()
+        self.val_dataloader()
+
     def prepare_data(self) -> None:
         """Look up every dataset of the run, so that a wrong name fails before training starts."""
         fitting = self.trainer is None or self.trainer.state.fn != TrainerFn.TESTING
@@ -106,23 +156,28 @@ class SaliencyData(LightningDataModule):
         """Return the loader of shuffled, augmented training images.
 
         Raises:
-            SodError: A dataset is missing, or a mask is missing and ``supervised`` is set.
+            SodError: A dataset is missing, a mask is missing and ``supervised`` is set, or the
+                batch of one optimiser step cannot be shared.
         """
         transform = TrainTransform(self.size, self.augmentation)
         samples, masks = self.train_samples(), self.supervised
         if self._labels is not None:
             labels, masks = self._labels, True
             samples = [s._replace(mask=labels[s.image]) for s in samples if s.image in labels]
-        dataset = SaliencyDataset(samples, transform, masks, self.seed)
-        return self._loader(dataset, self.batch_size, training=True)
+        dataset = SaliencyDataset(samples, transform, masks, self.seed, self._regions)
+        trainer = self.trainer
+        sharing = (trainer.world_size, trainer.accumulate_grad_batches) if trainer else (1, 1)
+        return self._loader(dataset, self.process_batch_size(*sharing), training=True)
 
     def val_dataloader(self) -> list[Loader]:
-        """Return one loader per validation dataset; images keep their own size."""
+        """Return one loader per validation dataset; images keep their own size.
+
+        Raises:
+            SodError: A dataset is missing, or a mask is missing and ``val_masks`` is set.
+        """
         if self.val is not None:
-            return [
-                self._eval_loader(d.samples, masks=d.location.folders.masks is not None)
-                for d in self._datasets("val", self.val)
-            ]
+            datasets = self._datasets("val", self.val)
+            return [self._eval_loader(d.samples, masks=self.val_masks) for d in datasets]
         if self.train is None or self.val_images == 0:
             return []
         samples = self.train_samples()
@@ -160,7 +215,7 @@ class SaliencyData(LightningDataModule):
         Args:
             train: Datasets to train on, comma-separated.
             size: Side of the training images in pixels. None: unchanged.
-            batch_size: Training images per step and process. None: unchanged.
+            batch_size: Training images per batch, counted as before. None: unchanged.
             seed: Seed of shuffling and augmentation. None: unchanged.
         """
         return SaliencyData(
@@ -177,6 +232,8 @@ class SaliencyData(LightningDataModule):
             val_images=self.val_images,
             drop_defects=self.drop_defects,
             augmentation=self.augmentation,
+            batch_size_per=self.batch_size_per,
+            val_masks=self.val_masks,
         )
 
     def train_on(self, labels: Mapping[Path, Path]) -> None:
@@ -186,6 +243,10 @@ class SaliencyData(LightningDataModule):
             labels: The mask file of each image file; images without an entry are left out.
         """
         self._labels = labels
+
+    def draw_regions(self, regions: Regions) -> None:
+        """Also draw a region of each training image, in the workers of the loader."""
+        self._regions = regions
 
     def train_samples(self) -> list[Sample]:
         """Return the samples of all training datasets.

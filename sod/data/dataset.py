@@ -8,6 +8,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
+from typing_extensions import NotRequired
 
 from sod.core.errors import ImageError, SodError
 from sod.data.reading import read_image, read_mask, to_tensor
@@ -27,6 +28,17 @@ class Transform(Protocol):
         """Return the transformed image and mask."""
 
 
+class Regions(Protocol):
+    """Draws a region of an image that depends on its arguments only."""
+
+    def __call__(self, name: str, epoch: int, size: tuple[int, int]) -> Tensor:
+        """Return the region, bool ``[1, h, w]``, of the image of a sample's name.
+
+        Raises:
+            ImageError: A file cannot be read; the message names it.
+        """
+
+
 class Item(NamedTuple):
     """One sample as tensors.
 
@@ -35,12 +47,14 @@ class Item(NamedTuple):
         image: Float32 RGB ``[3, H, W]`` in [0, 1], not normalised; ``[3, 0, 0]`` after an error.
         mask: Uint8 ``[h, w]``, 0..255, or None.
         error: One line that names the unreadable file, or None.
+        region: Bool ``[1, h, w]``, the region of the dataset's ``regions``, or None.
     """
 
     sample: Sample
     image: Tensor
     mask: Tensor | None = None
     error: str | None = None
+    region: Tensor | None = None
 
 
 class Batch(TypedDict):
@@ -51,12 +65,14 @@ class Batch(TypedDict):
         masks: Per image, uint8 ``[h, w]``, 0..255, or None (always None where masks are not used).
         samples: Per image, its name and files.
         errors: One line for each unreadable file that was left out; empty in training.
+        regions: Bool ``[B, 1, h, w]``, where the dataset draws regions.
     """
 
     images: Tensor
     masks: list[Tensor | None]
     samples: list[Sample]
     errors: list[str]
+    regions: NotRequired[Tensor]
 
 
 class SaliencyDataset(Dataset[Item]):
@@ -70,18 +86,25 @@ class SaliencyDataset(Dataset[Item]):
         transform: Transform of each image and its mask.
         with_masks: Also read the masks. If False, no mask is ever opened.
         seed: Seed of the augmentation.
+        regions: Draws a region of each transformed image, in the process that reads it; or None.
 
     Raises:
         SodError: ``with_masks`` is set and a sample has no mask.
     """
 
     def __init__(
-        self, samples: Sequence[Sample], transform: Transform, with_masks: bool, seed: int = 0
+        self,
+        samples: Sequence[Sample],
+        transform: Transform,
+        with_masks: bool,
+        seed: int = 0,
+        regions: Regions | None = None,
     ) -> None:
         self.samples = list(samples)
         self.transform = transform
         self.with_masks = with_masks
         self.seed = seed
+        self.regions = regions
         unlabelled = [sample for sample in self.samples if with_masks and sample.mask is None]
         if unlabelled:
             more = f" (and {len(unlabelled) - 1} more)" if len(unlabelled) > 1 else ""
@@ -97,10 +120,13 @@ class SaliencyDataset(Dataset[Item]):
         try:
             image = read_image(sample.image)
             mask = _mask_of(sample, image) if self.with_masks else None
+            image, mask = self.transform(image, mask, (self.seed, epoch, index))
+            size = (image.shape[0], image.shape[1])
+            region = self.regions(sample.name, epoch, size) if self.regions else None
         except ImageError as error:
             return Item(sample, torch.zeros(3, 0, 0), None, str(error))
-        image, mask = self.transform(image, mask, (self.seed, epoch, index))
-        return Item(sample, to_tensor(image), None if mask is None else torch.from_numpy(mask))
+        tensor = None if mask is None else torch.from_numpy(mask)
+        return Item(sample, to_tensor(image), tensor, region=region)
 
 
 def collate(items: Sequence[Item], on_error: OnError = "raise") -> Batch:
@@ -125,12 +151,16 @@ def collate(items: Sequence[Item], on_error: OnError = "raise") -> Batch:
                 f"{valid[0].sample.image} and {item.sample.image} differ in size and cannot share "
                 "a batch: set data.eval_batch_size to 1"
             )
-    return Batch(
+    batch = Batch(
         images=torch.stack([item.image for item in valid]) if valid else torch.zeros(0, 3, 0, 0),
         masks=[item.mask for item in valid],
         samples=[item.sample for item in valid],
         errors=errors,
     )
+    regions = [item.region for item in valid if item.region is not None]
+    if regions:
+        batch["regions"] = torch.stack(regions)
+    return batch
 
 
 def _mask_of(sample: Sample, image: Array) -> Array | None:

@@ -9,7 +9,7 @@ from torch.utils.data import DataLoader, DistributedSampler, Sampler
 
 from sod.core.errors import SodError
 from sod.data.dataset import Batch, Item, OnError, SaliencyDataset, collate
-from sod.data.sampler import EpochSampler, batches, eval_sampler
+from sod.data.sampler import EpochSampler, EvalSampler, batches
 from sod.data.transforms import use_one_thread
 
 
@@ -26,6 +26,9 @@ class Loader:
     A :class:`SodError` raised in a worker is re-raised in the main process without the worker's
     traceback. ``state_dict`` holds the position, so that Lightning resumes within an epoch with the
     batch that would have come next.
+
+    A process without images gets one batch of none, images ``[0, 3, 0, 0]``: Lightning skips a loop
+    without batches, and the other processes would wait for its collective operations.
 
     Args:
         dataset: The dataset.
@@ -54,7 +57,7 @@ class Loader:
         if training:
             self.sampler = EpochSampler(dataset, replicas, rank, dataset.seed)
         else:
-            self.sampler = eval_sampler(dataset, replicas, rank)
+            self.sampler = EvalSampler(dataset, replicas, rank)
         self._share = len(self.sampler)
         self._drop_last = training and self._share >= batch_size
         self._position = Position(epoch=0, batches=0)
@@ -77,13 +80,15 @@ class Loader:
         return self._loader.batch_sampler
 
     def __len__(self) -> int:
-        """Return the number of batches of a whole epoch, even in a resumed epoch."""
-        return batches(self._share, self.batch_size, self._drop_last)
+        """Return the number of batches of a whole epoch, even in a resumed epoch; at least 1."""
+        return max(batches(self._share, self.batch_size, self._drop_last), 1)
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield the batches of the epoch that the sampler is set to when iteration starts."""
         if isinstance(self.sampler, EpochSampler):
             self._start_epoch(self.sampler)
+        if not self._share:
+            yield collate([])
         for batch in self._loader:
             if isinstance(batch, SodError):
                 # A new instance, as the reference cycle of this one would keep the workers alive.

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from sod.core.errors import SodError
-from sod.core.seed import run_seed
+from sod.core.seed import check_seed, run_seed
 from sod.data.reading import read_mask
 from sod.data.samples import discover_images
 
@@ -63,6 +63,8 @@ class MaskingConfig:
                 raise SodError(f"masking.{field}: '{value}' is none of {', '.join(known)}")
         if (self.kind == "folder") != (self.folder is not None):
             raise SodError("masking.folder: required with masking.kind folder, and only then")
+        if self.seed is not None:
+            check_seed(self.seed, "masking.seed")
 
 
 class Masker:
@@ -117,6 +119,28 @@ class Masker:
         if self.config.kind == "blocks":
             return _blocks(rng, size, share)
         return _shapes(rng, size, share, self.config.kind == "strokes")
+
+
+@dataclass(frozen=True)
+class PatchRegions:
+    """Draws the masked region of a sample, for :class:`sod.data.dataset.SaliencyDataset`.
+
+    Args:
+        masker: The generator of the regions.
+        patch_size: Side of a patch in pixels; incomplete ones on the right and below are left out.
+    """
+
+    masker: Masker
+    patch_size: int
+
+    def __call__(self, name: str, epoch: int, size: tuple[int, int]) -> Tensor:
+        """Return the region of an image of some size, bool ``[1, h, w]``.
+
+        Raises:
+            ImageError: A mask image of the folder cannot be read.
+        """
+        height, width = (side // self.patch_size * self.patch_size for side in size)
+        return self.masker.draw([name], epoch, (height, width))[0]
 
 
 def mask_images(images: Tensor, masked: Tensor, colour: Tensor) -> Tensor:

@@ -3,10 +3,7 @@
 import math
 from collections.abc import Iterator, Sized
 
-from pytorch_lightning.overrides.distributed import UnrepeatedDistributedSampler
 from torch.utils.data import Dataset, DistributedSampler
-
-from sod.core.errors import SodError
 
 
 class EpochSampler(DistributedSampler[int]):
@@ -39,23 +36,28 @@ class EpochSampler(DistributedSampler[int]):
         )
 
 
-def eval_sampler(dataset: "Dataset[object]", replicas: int, rank: int) -> DistributedSampler[int]:
-    """Return an unshuffled sampler that assigns each image to exactly one process.
+class EvalSampler(DistributedSampler[int]):
+    """Unshuffled sampler that assigns each image to exactly one process.
+
+    With fewer images than processes, some processes get none.
 
     Args:
         dataset: The dataset.
         replicas: World size.
         rank: Rank of this process.
-
-    Raises:
-        SodError: There are fewer images than processes.
     """
-    if length_of(dataset) < replicas:
-        raise SodError(
-            f"{length_of(dataset)} images cannot be shared by {replicas} processes: "
-            "use fewer devices (trainer.devices)"
-        )
-    return UnrepeatedDistributedSampler(dataset, num_replicas=replicas, rank=rank, shuffle=False)
+
+    def __init__(self, dataset: "Dataset[object]", replicas: int, rank: int) -> None:
+        super().__init__(dataset, replicas, rank, shuffle=False)
+        self._indices = range(rank, length_of(dataset), replicas)
+
+    def __iter__(self) -> Iterator[int]:
+        """Yield this process's indices in ascending order."""
+        return iter(self._indices)
+
+    def __len__(self) -> int:
+        """Return their number."""
+        return len(self._indices)
 
 
 def length_of(dataset: "Dataset[object]") -> int:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from sod.core.errors import SodError, suggest
 from sod.data.dataset import Batch
-from sod.engine.monitors import label_free_measures
+from sod.engine.monitors import LABEL_FREE, label_free_measures
 from sod.engine.portable import portable_arguments
 
 if TYPE_CHECKING:
@@ -102,7 +102,8 @@ class Method(LightningModule, ABC):
         """
         output = self.loss(batch)
         terms = {"loss": output.loss, **output.terms}
-        bad = [name for name, term in terms.items() if not torch.isfinite(term).all()]
+        finite = torch.stack([torch.isfinite(term).all() for term in terms.values()]).tolist()
+        bad = [name for name, is_finite in zip(terms, finite, strict=True) if not is_finite]
         if bad:
             files = ", ".join(str(sample.image) for sample in batch["samples"][:4])
             raise SodError(
@@ -117,9 +118,12 @@ class Method(LightningModule, ABC):
         """Log as ``val/...`` the measures that need no mask; ``val/score`` is a product of them.
 
         Args:
-            images: ``[B, 3, H, W]`` in [0, 1], of a validation batch.
+            images: ``[B, 3, H, W]`` in [0, 1], of a validation batch. A process without images
+                has none; its values have no weight.
         """
-        for name, values in label_free_measures(self.saliency, images).items():
+        nothing = dict.fromkeys(LABEL_FREE, images.new_zeros(1))
+        measures = label_free_measures(self.saliency, images) if len(images) else nothing
+        for name, values in measures.items():
             self.log(
                 f"val/{name}",
                 values.mean(),
@@ -129,7 +133,9 @@ class Method(LightningModule, ABC):
             )
 
     def test_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> Prediction:
-        """Predict saliency and measure the time per image."""
+        """Predict saliency and measure the time per image; a batch of no images gives no maps."""
+        if not len(batch["images"]):
+            return {"saliency": batch["images"][:, :1], "seconds": 0.0}
         start = time.perf_counter()
         saliency = self.saliency(batch["images"])
         if saliency.is_cuda:
@@ -138,9 +144,7 @@ class Method(LightningModule, ABC):
         return {"saliency": saliency, "seconds": seconds}
 
     def predict_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> Prediction:
-        """Predict as :meth:`test_step`; a batch without a readable image gives no maps."""
-        if not len(batch["images"]):
-            return {"saliency": batch["images"][:, :1], "seconds": 0.0}
+        """Predict as :meth:`test_step`."""
         return self.test_step(batch, batch_idx)
 
     def configure_optimizers(self) -> Any:  # noqa: ANN401 - Lightning's own signature

@@ -5,8 +5,12 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from sod.core.precision import full_precision_region
 from sod.refine.masks import border_pixels, mask_iou
 from sod.refine.refinement import refine
+
+LABEL_FREE = ("foreground", "corners", "border", "refinement", "augmentation", "score")
+"""The measures that :func:`label_free_measures` returns."""
 
 
 def foreground_shares(saliency: Tensor) -> dict[str, Tensor]:
@@ -50,8 +54,9 @@ def label_free_score(
     return torch.where(plausible, refinement * augmentation * (1 - border), 0.0)
 
 
+@full_precision_region
 def label_free_measures(saliency: Callable[[Tensor], Tensor], images: Tensor) -> dict[str, Tensor]:
-    """Measure a model on some images without their masks.
+    """Measure a model on some images without their masks, outside autocast.
 
     Args:
         saliency: The model, images to saliency ``[B, 1, H, W]``.

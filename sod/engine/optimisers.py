@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 import torch
+from pytorch_lightning import Trainer
 from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from torch.nn import Parameter
 from torch.optim import AdamW
@@ -55,6 +56,20 @@ class OptimiserConfig:
         optimiser = AdamW(parameters, lr=self.lr, weight_decay=self.weight_decay)
         schedule = self._schedule(optimiser, steps)
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def restart(self, trainer: Trainer) -> None:
+        """Clear the optimiser's state and gradients, and start its schedule for the steps left.
+
+        Args:
+            trainer: A trainer in a training with the optimiser of :meth:`build`.
+        """
+        optimiser, schedule = trainer.optimizers[0], trainer.lr_scheduler_configs[0].scheduler
+        steps = trainer.estimated_stepping_batches - trainer.global_step
+        optimiser.zero_grad()
+        optimiser.state.clear()
+        for group in optimiser.param_groups:
+            group.update(lr=self.lr, initial_lr=self.lr)
+        schedule.load_state_dict(self._schedule(optimiser, steps).state_dict())
 
     def _schedule(self, optimiser: torch.optim.Optimizer, steps: float) -> LRScheduler:
         if self.schedule == "cosine":

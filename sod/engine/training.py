@@ -6,12 +6,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from sod.core.distributed import is_rank_zero
+from sod.core.distributed import from_rank_zero, is_distributed, is_rank_zero
 from sod.core.files import make_folder
 from sod.data.datamodule import SaliencyData
 from sod.engine.checkpoint import load_checkpoint, read_checkpoint
 from sod.engine.method import Method
-from sod.engine.trainer import BuildTrainer, FitOptions, effective_batch, training_trainer
+from sod.engine.trainer import (
+    BuildTrainer,
+    FitOptions,
+    check_best,
+    effective_batch,
+    training_trainer,
+)
 
 RUN_FOLDER = "SOD_RUN_FOLDER"
 """Environment variable with the run's folder, for the processes that the first one starts."""
@@ -41,6 +47,17 @@ class Training:
     save_config: Callable[[Path], None]
     print_line: Callable[[str], None]
 
+    def check(self) -> None:
+        """Check data and options before anything is written.
+
+        Raises:
+            SodError: A dataset is not named or not there, the batch cannot be shared by the
+                processes, or nothing gives the figure that ``options.best`` names.
+        """
+        self.data.check_training()
+        check_best(self.data, self.options)
+        effective_batch(self.build_trainer([]), self.data)
+
     @cached_property
     def resumed(self) -> bool:
         """Whether ``ckpt`` is a run to continue, rather than weights to start from.
@@ -58,15 +75,19 @@ class Training:
 
     @cached_property
     def folder(self) -> Path:
-        """The folder of the run, made at the first access.
+        """The folder of the run, made at the first access; rank 0 chooses it.
+
+        Processes that a launcher started receive it through the process group, those that
+        Lightning starts later through an environment variable.
 
         Raises:
             SodError: It cannot be made.
         """
-        chosen = self.out or (None if is_rank_zero() else os.environ.get(RUN_FOLDER))
+        started_later = not is_distributed() and not is_rank_zero()
+        chosen = self.out or (os.environ.get(RUN_FOLDER) if started_later else None)
         if chosen is None:
             resumed = Path(self.ckpt).parent if self.resumed and self.ckpt else None
-            chosen = str(resumed or next_run(Path("runs") / self.name))
+            chosen = from_rank_zero(str(resumed or next_run(Path("runs") / self.name)))
         if is_rank_zero():
             os.environ[RUN_FOLDER] = chosen
         return make_folder(chosen)

@@ -12,17 +12,21 @@ from typing import Any, NamedTuple
 import torch
 
 from sod.core.errors import SodError
+from sod.core.files import write_text
+from sod.data.benchmarks import Dataset
 from sod.data.maps import read_map
 from sod.data.reading import read_image_tensor, read_mask
 from sod.data.samples import Sample
 from sod.evaluation.evaluator import method_label
 from sod.evaluation.gallery import Gallery
+from sod.evaluation.identity import Identity, identity_of
 from sod.evaluation.published import published_rows
 from sod.evaluation.reports import write_per_image, write_reports
-from sod.evaluation.writing import Curves, write_curves, write_grids
+from sod.evaluation.writing import Curves, remove_results, write_curves, write_grids
 
 Row = dict[str, Any]
 METRICS_FILE = "metrics.json"
+IDENTITY_FILE = "identity.json"
 
 
 @dataclass(frozen=True)
@@ -82,30 +86,55 @@ def result_folder(out: Path, label: str, dataset: str) -> Path:
 
 
 def evaluate_entry(
-    entry: BenchmarkEntry, dataset: str, source: str, out: Path, options: Sequence[str]
+    entry: BenchmarkEntry,
+    dataset: Dataset,
+    place: Sequence[str],
+    out: Path,
+    options: Sequence[str],
 ) -> None:
-    """Evaluate one method on one dataset, unless this was done before with the same options.
+    """Evaluate one method on one dataset, unless results of the same content exist.
+
+    The identity of the results is removed before the evaluation and written after it, so that an
+    interrupted evaluation leaves nothing that looks finished.
 
     Args:
         entry: The method.
-        dataset: Name of the dataset.
-        source: Value of ``--data.test`` for the dataset: a name or a folder.
+        dataset: The dataset.
+        place: Options of `sod evaluate` that name the dataset and its root.
         out: Folder of the benchmark.
         options: Further options of `sod evaluate`, the same for all pairs.
 
     Raises:
-        SodError: The evaluation failed.
+        SodError: The evaluation failed, or a file of the method cannot be read.
     """
-    folder = result_folder(out, entry.label, dataset)
-    words = [*entry.arguments, "--data.test", source, *options]
-    record = folder / "command.json"  # written last, so that it marks a finished evaluation
-    if not (record.is_file() and json.loads(record.read_text()) == words):
-        command = [sys.executable, "-m", "sod", "evaluate", *words, "--save_maps=true"]
-        command += ["--label", entry.label, "--out", str(folder)]
-        code = subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode  # noqa: S603
-        if code not in {0, 1} or not (folder / METRICS_FILE).is_file():
-            raise SodError(f"{entry.label} on {dataset}: the evaluation failed, see above.")
-        record.write_text(json.dumps(words))
+    folder = result_folder(out, entry.label, dataset.name)
+    identity = identity_of(entry.arguments, dataset, options)
+    if _finished(folder) == identity:
+        return
+    (folder / IDENTITY_FILE).unlink(missing_ok=True)
+    remove_results(folder)
+    remove_results(out)  # they are made of all pairs
+    words = [*entry.arguments, *place, *options]
+    command = [sys.executable, "-m", "sod", "evaluate", *words, "--save_maps=true"]
+    command += ["--label", entry.label, "--out", str(folder)]
+    code = subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode  # noqa: S603
+    if code not in {0, 1} or not _is_complete(folder):
+        raise SodError(f"{entry.label} on {dataset.name}: the evaluation failed, see above.")
+    write_text(folder / IDENTITY_FILE, json.dumps(identity, indent=2) + "\n")
+
+
+def _finished(folder: Path) -> Identity | None:
+    """Return the identity of finished results; None if there are none."""
+    try:
+        identity = json.loads((folder / IDENTITY_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return identity if isinstance(identity, dict) and _is_complete(folder) else None
+
+
+def _is_complete(folder: Path) -> bool:
+    names = (METRICS_FILE, "per_image.csv", "curves.json", "maps")
+    return all((folder / name).exists() for name in names)
 
 
 def summarise(

@@ -40,6 +40,12 @@ class Evaluation(pl.Callback):
         self.maps = maps
         self.results: list[Result] = []
 
+    def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Move the sums to the device, also of a process that gets no images."""
+        for evaluator in self.evaluators:
+            for metrics in evaluator.metrics.values():
+                metrics.to(pl_module.device)
+
     def on_test_batch_end(
         self,
         trainer: pl.Trainer,

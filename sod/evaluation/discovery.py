@@ -93,9 +93,12 @@ class Discovery(PredictionCallback):
         self.rows: list[dict[str, Any]] = []
         self.corloc = float("nan")
 
+    def on_predict_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Move the sums to the device, also of a process that gets no images."""
+        self.metric.to(pl_module.device)
+
     def process(self, batch: Batch, outputs: Any, method: pl.LightningModule) -> None:  # noqa: ANN401
         """Compute the boxes of one batch."""
-        self.metric.to(outputs["saliency"].device)
         saliency = refine(batch["images"], outputs["saliency"], self.refinement)
         for sample, map_ in zip(batch["samples"], saliency, strict=True):
             box = saliency_box(map_[0])

@@ -1,6 +1,5 @@
 """Metrics of one dataset under one protocol, with and without refinement of the maps."""
 
-import resource
 import sys
 import time
 from collections.abc import Sequence
@@ -125,6 +124,7 @@ class Evaluator:
     def _row(self, kind: Refinement, per_image: list[Row]) -> Row:
         measures = self.metrics[kind].compute()
         seconds = sum(row["seconds"] for row in per_image) / max(len(per_image), 1)
+        peaks = [peak for peak in gather([peak_memory()]) if peak is not None]
         return {
             "method": self.method,
             "dataset": self.dataset,
@@ -133,14 +133,21 @@ class Evaluator:
             "protocol": self.protocol.name,
             **measures,
             "seconds_per_image": seconds,
-            "peak_memory_mb": max(gather([peak_memory()])),
+            **({"peak_memory_mb": max(peaks)} if peaks else {}),
         }
 
 
-def peak_memory() -> float:
-    """Return the peak memory of this process in MiB: the GPU's if it was used, else the host's."""
+def peak_memory() -> float | None:
+    """Return the peak memory of this process in MiB: the GPU's if it was used, else the host's.
+
+    Python on Windows does not measure the host's; the result is then None.
+    """
     if torch.cuda.is_available() and torch.cuda.max_memory_allocated():
         return torch.cuda.max_memory_allocated() / 2**20
+    try:
+        import resource
+    except ImportError:
+        return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (2**20 if sys.platform == "darwin" else 2**10)
 

@@ -93,7 +93,7 @@ def evaluate_maps(
     Raises:
         SodError: The folder is absent, has no map of the dataset, or a map cannot be read.
     """
-    files = _index(folder, dataset)
+    files = map_files(folder, dataset)
     measurable = [sample for sample in samples if sample.name in files]
     if not measurable:
         raise SodError(
@@ -114,7 +114,8 @@ def evaluate_maps(
             save_maps(save, evaluator, sample, measured)
     result = evaluator.result()
     for row in result.rows:  # the time and memory that the maps took are unknown
-        del row["seconds_per_image"], row["peak_memory_mb"]
+        row.pop("seconds_per_image")
+        row.pop("peak_memory_mb", None)
     return result, findings
 
 
@@ -125,8 +126,16 @@ def _load(sample: Sample, file: Path) -> tuple[Tensor, Tensor, Tensor]:
     return image, torch.from_numpy(read_mask(sample.mask)), read_map(file)[None]
 
 
-def _index(folder: Path, dataset: str) -> dict[str, Path]:
-    """List the map files of a dataset by image name."""
+def map_files(folder: Path, dataset: str) -> dict[str, Path]:
+    """Return the map files of a dataset by image name, in order.
+
+    Args:
+        folder: Folder of maps, directly or in a sub-folder named after the dataset.
+        dataset: Name of the dataset.
+
+    Raises:
+        SodError: The folder is absent.
+    """
     if not folder.is_dir():
         raise SodError(f"--maps {folder}: there is no such folder.")
     base = folder / dataset if (folder / dataset).is_dir() else folder

@@ -17,6 +17,11 @@ from sod.evaluation.reports import write_per_image, write_reports
 from sod.metrics.protocols import get_protocol
 
 Curves = dict[str, dict[str, dict[str, Tensor]]]
+FILES = (
+    *(f"metrics.{kind}" for kind in ("json", "csv", "md", "tex")),
+    *("per_image.csv", "curves.json", "curves.png", "grid.png"),
+)
+"""Files of an evaluation; several datasets have ``grid-DATASET.png`` instead of ``grid.png``."""
 
 
 def write_results(results: Sequence[Result], out: Path, published: str | None = None) -> list[Path]:
@@ -55,6 +60,22 @@ def write_results(results: Sequence[Result], out: Path, published: str | None = 
         return paths + write_grids(galleries, out)
     except OSError as error:
         raise SodError(f"--out {out}: cannot be written: {error.strerror}.") from error
+
+
+def remove_results(out: Path) -> None:
+    """Remove the files that :func:`write_results` writes, so that old ones do not look like new.
+
+    Args:
+        out: Their folder; other files in it are kept.
+
+    Raises:
+        SodError: A file cannot be removed.
+    """
+    try:
+        for path in (*(out / name for name in FILES), *out.glob("grid-*.png")):
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        raise SodError(f"--out {out}: cannot be removed: {error.strerror}.") from error
 
 
 def write_curves(curves: Curves, out: Path, note: str) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from torch import Tensor
 
+from sod.core.precision import float64_device
 from sod.refine.masks import border_pixels
 
 MIN_SALIENCY = 0.05
@@ -26,7 +27,7 @@ def contrast(saliency: Tensor) -> Tensor:
 
 def contrast_and_area(saliency: Tensor) -> tuple[float, float]:
     """Return the contrast of one map ``[H, W]`` and the share of the image above one half."""
-    values = saliency.double()
+    values = saliency.to(float64_device(saliency.device)).double()
     return float(contrast(values[None])), float((values > 0.5).double().mean())
 
 

@@ -1,10 +1,17 @@
 """VideoPCA: the object of a video is what its background model cannot explain.
 
 Frames are reconstructed from the principal components of all frames, which model the background.
-The smoothed reconstruction error is large on moving objects. Colour histograms of object and
-background refine it by Bayes' rule, with error and colour assumed independent.
+The smoothed reconstruction error is large on moving objects. It is then refined by the colour
+distributions of foreground and background.
 
-Source: Stretcu and Leordeanu, BMVC 2015; the first teacher of Croitoru et al., IJCV 2019.
+Source: Stretcu and Leordeanu, BMVC 2015; the first teacher of Croitoru et al., IJCV 2019. These two
+steps and their order are the paper's. Two parts differ from it:
+
+- **Error**: each pixel's distance from its median over the frames is added to its reconstruction
+  error. The paper uses the reconstruction error alone.
+- **Colour model**: error and colour are combined by Bayes' rule as if they were independent, with
+  colour histograms that are weighted by the current probabilities and re-estimated ``ROUNDS``
+  times. Histogram bins, prior and number of rounds are this project's own.
 """
 
 import torch
@@ -55,7 +62,11 @@ def _smoothed(maps: Tensor, sigma: float) -> Tensor:
 
 
 def _reconstruction_error(frames: Tensor, components: int) -> Tensor:
-    """Return each pixel's distance from its background model, ``[T, H, W]`` in float64."""
+    """Return each pixel's distance from its background model, ``[T, H, W]`` in float64.
+
+    It is the sum of the distance from the PCA reconstruction, as published, and of the distance
+    from the median over the frames.
+    """
     flat = frames.double().flatten(1)
     centred = flat - flat.mean(0)
     # The components of few long vectors follow from their small matrix of inner products.

@@ -144,7 +144,8 @@ def write_labels(
         [writer, *callbacks], logger=False, enable_checkpointing=False, fast_dev_run=False, **kwargs
     )
     barrier()  # nobody writes before all have seen what is missing
-    wanted = _shareable(samples, set().union(*missing.values()), trainer.world_size)
+    anywhere = set().union(*missing.values())
+    wanted = [sample for sample in samples if sample.name in anywhere]
     if wanted:
         data = SourceData(wanted, workers)
         trainer.predict(Labeller(methods, missing), datamodule=data, return_predictions=False)
@@ -154,12 +155,3 @@ def write_labels(
     for store in stores.values():
         store.reload()
     return Written(stores, writer.count, writer.failures, trainer.strategy.root_device)
-
-
-def _shareable(samples: Sequence[Sample], missing: set[str], processes: int) -> list[Sample]:
-    """Return the missing samples, and as many others as give each process at least one."""
-    wanted = [sample for sample in samples if sample.name in missing]
-    if not wanted:
-        return []
-    others = [sample for sample in samples if sample.name not in missing]
-    return wanted + others[: max(processes - len(wanted), 0)]

@@ -26,5 +26,5 @@ class CentreBox(Method):
         return box.expand(images.shape[0], 1, height, width)
 
     def _inside(self, side: int, device: torch.device) -> Tensor:
-        centres = (torch.arange(side, device=device) + 0.5) / side
+        centres = (torch.arange(side, dtype=torch.float32, device=device) + 0.5) / side
         return (centres - 0.5).abs() <= self.share / 2

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from sod.core.errors import SodError
+from sod.core.precision import full_precision
 from sod.data.dataset import Batch
 from sod.engine.frozen import drop_frozen, restore_frozen
 from sod.engine.method import LossOutput, Method
@@ -24,7 +25,6 @@ from sod.nn.connectivity.instances import Instances, instances, resize_instances
 from sod.nn.decoders.heads import ConnectivityHead, HeadConfig
 from sod.nn.decoders.network import NetworkConfig, build_network
 from sod.nn.inference import InferenceConfig, image_logits
-from sod.nn.precision import full_precision
 from sod.nn.resize import resize, saliency_size
 
 BACKBONE = BackboneConfig(extra_features=["token.4", "token.6", "token.8", "token.10"])

@@ -13,13 +13,16 @@ from torch import Tensor
 
 from sod.core.distributed import all_reduce_mean
 from sod.core.errors import SodError
+from sod.core.precision import full_precision_region
+from sod.core.seed import fold_seed, run_seed
 from sod.data.dataset import Batch
-from sod.data.masking import Masker, MaskingConfig, mask_images
+from sod.data.masking import Masker, MaskingConfig, PatchRegions, mask_images
 from sod.engine.frozen import drop_frozen, restore_frozen
 from sod.engine.guard import CollapseGuard, GuardConfig
 from sod.engine.method import LossOutput, Method
 from sod.engine.monitors import foreground_shares
 from sod.engine.optimisers import OptimiserConfig
+from sod.engine.training import Training
 from sod.labels.initial_targets import InitialTargetsConfig, tokencut_masks
 from sod.labels.score import image_weights
 from sod.nn.backbones.build import BackboneConfig, build_backbone
@@ -95,14 +98,12 @@ class Peekaboo(Method):
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
-        self.config = backbone
+        self.config, self.optimiser, self.downsample = backbone, optimiser, downsample
         self.backbone = build_backbone(backbone)
         self.head = PatchHead(self.backbone.channels, standardise, zero_init)
-        self.guard = CollapseGuard(guard)
+        self.guard, self.masker = CollapseGuard(guard), Masker(masking)
         self.terms, self.initial_targets, self.inference = terms, initial_targets, inference
-        self.optimiser, self.downsample = optimiser, downsample
         self.store_backbone = store_backbone
-        self.masker = Masker(masking)
         self.started: Tensor
         self.register_buffer("started", torch.zeros((), dtype=torch.int64))
         self._reset_start()
@@ -121,12 +122,12 @@ class Peekaboo(Method):
 
     def loss(self, batch: Batch) -> LossOutput:
         """Return the weighted sum of the terms, and each of them."""
-        views = self._views(batch)
-        if self.uses_initial_targets and self.initial_targets.role == "targets":
+        views, has_initial = self._views(batch), self.uses_initial_targets
+        if has_initial and self.initial_targets.role == "targets":
             terms, targets = self._initial_terms(views)
         else:
-            terms, targets = self._own_terms(views)
-            if self.uses_initial_targets:
+            terms, targets = self._own_terms(views, sharpen=not has_initial)
+            if has_initial:
                 initial = self._refined(views.grid, self._initial_masks(views))
                 terms["initial"] = binary_loss(views.logits, initial)
         visuals = {
@@ -141,10 +142,10 @@ class Peekaboo(Method):
     @property
     def uses_initial_targets(self) -> bool:
         """Whether the current step uses the initial targets."""
-        if self.initial_targets.kind == "none" or self.started < 0:
+        if self.initial_targets.kind == "none":
             return False
-        steps = self.initial_targets.steps
-        return steps is None or self.global_step - int(self.started) < steps
+        started, steps = int(self.started), self.initial_targets.steps
+        return started >= 0 and (steps is None or self.global_step - started < steps)
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
         """Compute the loss, and log the foreground shares of the predictions.
@@ -162,16 +163,26 @@ class Peekaboo(Method):
         return {**outputs, "collapse": collapse}
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:  # noqa: ANN401
-        """React to a collapse after the optimiser step, when the weights may be changed."""
+        """React to a collapse after the optimiser step, when the weights may be changed.
+
+        A restart begins a new training in the steps that are left: a head drawn from the run's seed
+        and the step, an optimiser without memory, and the schedule from the full learning rate on.
+        ``step`` falls again at its pace, ``cosine`` to zero at the end of the run.
+        """
         if outputs["collapse"] is None:
             return
         restart = self.guard.config.action == "restart"
         action = "restarting with a fresh head" if restart else "continuing, as guard.action says"
         rank_zero_warn(f"step {self.global_step}: collapsed: {outputs['collapse']}; {action}")
         if restart:
-            self.head.reset(seed=self.global_step)
+            self.head.reset(seed=fold_seed(2**32 * (1 + self.global_step) + run_seed()))
             self.started.fill_(self.global_step)
-            self.trainer.optimizers[0].state.clear()
+            self.optimiser.restart(self.trainer)
+
+    def prepare_training(self, training: Training) -> None:
+        """Let the workers of the loader draw the masked regions."""
+        if self._masks_images:
+            training.data.draw_regions(PatchRegions(self.masker, self.backbone.patch_size))
 
     def on_fit_start(self) -> None:
         """Begin with the initial targets, unless the run is resumed."""
@@ -211,9 +222,9 @@ class Peekaboo(Method):
         """Return those of the backbone's own facet and block, without the extra features."""
         return features[:, : self.backbone.widths[0]].float()
 
+    @torch.no_grad()
     def _features(self, images: Tensor) -> Tensor:
-        with torch.no_grad():
-            features: Tensor = self.backbone(images)
+        features: Tensor = self.backbone(images)
         return features
 
     @property
@@ -229,19 +240,20 @@ class Peekaboo(Method):
         logits = masked_logits = self.head(features)
         masked_images = images
         if self._masks_images:
-            names = [sample.name for sample in batch["samples"]]
-            masks = self.masker.draw(names, self.current_epoch, (height, width)).to(images.device)
-            masked_images = mask_images(images, masks, self.backbone.mean)
+            masks = batch.get("regions")
+            if masks is None:
+                names = [sample.name for sample in batch["samples"]]
+                masks = self.masker.draw(names, self.current_epoch, (height, width))
+            masked_images = mask_images(images, masks.to(images.device), self.backbone.mean)
             masked_logits = self.patch_logits(masked_images)
-        grid = BilateralGrid(images.float())
-        return Views(images, masked_images, features, logits, masked_logits, grid)
+        return Views(images, masked_images, features, logits, masked_logits, BilateralGrid(images))
 
+    @full_precision_region
     def _initial_masks(self, views: Views) -> Tensor:
         config = self.initial_targets
-        with torch.autocast(views.images.device.type, enabled=False):
-            if config.kind == "found":
-                return self._found_background().masks(views.images.float(), config.tau)
-            return tokencut_masks(self._first_features(views.features), config.tau)
+        if config.kind == "found":
+            return self._found_background().masks(views.images, config.tau)
+        return tokencut_masks(self._first_features(views.features), config.tau)
 
     def _found_background(self) -> FoundBackground:
         """Build it when it is needed: prediction never uses it."""
@@ -260,14 +272,13 @@ class Peekaboo(Method):
         weights = image_weights(soft) if self.initial_targets.weight_images else None
         terms = {"segmenter": binary_loss(views.logits, targets, None, weights)}
         if self._masks_images:
-            kind = self.terms.consistency_kind
             terms["masked"] = binary_loss(views.masked_logits, targets, None, weights)
             terms["consistency"] = consistency_loss(
-                views.logits, views.masked_logits, targets, targets, kind
+                views.logits, views.masked_logits, targets, targets, self.terms.consistency_kind
             )
         return terms, targets
 
-    def _own_terms(self, views: Views) -> tuple[Terms, Tensor]:
+    def _own_terms(self, views: Views, sharpen: bool) -> tuple[Terms, Tensor]:
         """Return the terms with the head's own refined predictions as targets, and these."""
         logits, masked_logits = views.logits, views.masked_logits
         binary = torch.cat([logits, masked_logits], 1).detach() > 0
@@ -276,12 +287,11 @@ class Peekaboo(Method):
         targets, masked_targets = refined[:, :1], refined[:, -1:]
         terms = {"segmenter": binary_loss(logits, targets)}
         if self._masks_images:
-            kind = self.terms.consistency_kind
             terms["masked"] = binary_loss(masked_logits, masked_targets)
             terms["consistency"] = consistency_loss(
-                logits, masked_logits, targets, masked_targets, kind
+                logits, masked_logits, targets, masked_targets, self.terms.consistency_kind
             )
-        if not self.uses_initial_targets:
+        if sharpen:
             terms["sharpen"] = sharpen_loss(logits)
         return terms, targets
 

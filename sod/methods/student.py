@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sod.core.errors import SodError, suggest
+from sod.core.precision import full_precision
 from sod.data.dataset import Batch
 from sod.engine.method import LossOutput
 from sod.engine.optimisers import OptimiserConfig
@@ -14,7 +15,6 @@ from sod.labels.learner import LabelLearner, LabelsConfig
 from sod.nn.decoders.lowres import LowResNet
 from sod.nn.decoders.unet import UNet
 from sod.nn.losses.saliency import binary_loss, iou_loss, weighted_mean
-from sod.nn.precision import full_precision
 from sod.nn.resize import resize
 
 Kind = Literal["lowres", "unet", "dilated", "dense"]
@@ -110,7 +110,8 @@ class Student(LabelLearner):
     def _logits(self, images: Tensor) -> Tensor:
         square = (self.size, self.size)
         if images.shape[-2:] != square:
-            images = F.interpolate(images, square, mode="bilinear", antialias=True)
+            resized = F.interpolate(images.float(), square, mode="bilinear", antialias=True)
+            images = resized.to(images.dtype)
         logits: Tensor = self.network(images)
         return logits
 

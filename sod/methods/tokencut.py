@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from sod.core.precision import full_precision_region
 from sod.engine.method import Method
 from sod.nn.backbones.build import BackboneConfig, build_backbone
 from sod.nn.resize import discovery_pad, lanczos_resize, saliency_size
@@ -52,16 +53,15 @@ class TokenCut(Method):
         self.scale = scale
         self.max_tokens = max_tokens
 
+    @full_precision_region
     def saliency(self, images: Tensor) -> Tensor:
         """Return the seed's component, 0 or 1, resized to the images by nearest neighbour."""
         size = images.shape[-2:]
         prepared = self._prepare(images)
-        with torch.autocast(images.device.type, enabled=False):
-            features = self.backbone(prepared)
-            masks = [
-                normalized_cut(tokens, self.tau, self.eps, self.graph).component
-                for tokens in features
-            ]
+        masks = [
+            normalized_cut(tokens, self.tau, self.eps, self.graph).component
+            for tokens in self.backbone(prepared)
+        ]
         patches = torch.stack(masks)[:, None].float()
         if self.resize == "saliency":
             return F.interpolate(patches, size, mode="nearest")

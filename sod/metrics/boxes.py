@@ -5,14 +5,19 @@ import torch
 from scipy import ndimage
 from torch import Tensor
 
+from sod.core.precision import float64_device
+
 
 def mask_box(mask: Tensor) -> Tensor | None:
     """Return the tight box of a bool mask ``[H, W]``, or None if it is empty.
+
+    The box is on the device of the mask, or on the CPU if that has no float64.
 
     Returns:
         Float64 ``[4]``: x0, y0, x1, y1 in pixels. x1 and y1 are exclusive: the box of a single
         pixel has area 1.
     """
+    mask = mask.to(float64_device(mask.device))
     rows, columns = mask.any(1).nonzero(), mask.any(0).nonzero()
     if not len(rows):
         return None

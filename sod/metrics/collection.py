@@ -1,13 +1,15 @@
 """Metric that accumulates all measures over a data set in constant memory."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 
 import torch
 from torch import Tensor
 from torchmetrics import Metric
+from typing_extensions import Self
 
 from sod.core.errors import SodError
+from sod.core.precision import float64_device
 from sod.metrics.functional import CURVES, EXTRA_MEASURES, MEASURES, measure, summarise
 from sod.metrics.protocols import Protocol, get_protocol
 
@@ -17,6 +19,7 @@ class SaliencyMetrics(Metric):
 
     The state is a float64 sum per measure and per point of the curves, and the number of images.
     It is summed over processes. The result does not depend on batch size, order or world size.
+    Moved to a device without float64, it stays where it is; maps on any device can be added.
 
     Args:
         protocol: Name of the protocol, or the protocol itself.
@@ -99,6 +102,14 @@ class SaliencyMetrics(Metric):
 
     def _named(self, values: Tensor) -> dict[str, float]:
         return dict(zip(self.measures, values.tolist(), strict=False))
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], exclude_state: Sequence[str] = ()) -> Self:
+        """Move the state as ``fn`` does, except to a device without float64."""
+        device = fn(torch.zeros(1, device=self.device)).device
+        if float64_device(device) != device:
+            return self
+        super()._apply(fn, exclude_state)
+        return self
 
     def _wrap_update(self, update: Callable[..., None]) -> Callable[..., dict[str, float]]:
         """Wrap ``update`` and return its row, which torchmetrics' own wrapper discards."""

@@ -5,6 +5,7 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from sod.core.errors import SodError
+from sod.core.precision import float64_device
 from sod.metrics.boxes import box_iou, mask_box
 from sod.refine.masks import largest_component
 
@@ -16,20 +17,22 @@ def is_found(box: Tensor | None, boxes: Tensor) -> bool:
 
     Args:
         box: The predicted box ``[4]``: x0, y0, x1, y1 in pixels; None (no prediction) is a miss.
-        boxes: The annotated boxes ``[N, 4]``; an image without any is a miss.
+        boxes: The annotated boxes ``[N, 4]``, on any device; an image without any is a miss.
     """
     if box is None or not len(boxes):
         return False
-    return bool((box_iou(box.double(), boxes.double()) >= _OVERLAP).any())
+    return bool((box_iou(box.cpu().double(), boxes.cpu().double()) >= _OVERLAP).any())
 
 
 def saliency_box(saliency: Tensor) -> Tensor | None:
     """Return the box ``[4]`` of a map's largest 4-connected component above 0.5, or None.
 
+    The component is found on the CPU, and the box is there.
+
     Args:
         saliency: Float ``[H, W]`` in [0, 1].
     """
-    return mask_box(largest_component((saliency > 0.5)[None, None])[0, 0])
+    return mask_box(largest_component((saliency > 0.5).cpu()[None, None])[0, 0])
 
 
 class CorLoc(Metric):
@@ -68,4 +71,5 @@ class CorLoc(Metric):
         """
         if self.images == 0:
             raise SodError("CorLoc: no image was measured; are there boxes for these images?")
-        return self.found.double() / self.images
+        found = self.found.to(float64_device(self.found.device)).double()
+        return found / self.images.to(found.device)

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from sod.core.precision import float64_device
 from sod.metrics.protocols import MaskRule, Protocol
 from sod.refine.masks import largest_component
 
@@ -16,7 +17,8 @@ class Prepared(NamedTuple):
     """A saliency map and its mask after the protocol's rules are applied.
 
     Attributes:
-        values: Float64 ``[H, W]`` in [0, 1], the map.
+        values: Float64 ``[H, W]`` in [0, 1], the map; all are on the CPU if the map's device has no
+            float64.
         codes: Int64 ``[H, W]``, the number of the protocol's thresholds that each pixel passes.
         foreground: Bool ``[H, W]``, the binary mask.
     """
@@ -54,7 +56,8 @@ def prepare(
         ValueError: The shapes differ or are empty, or the map holds values that are not finite.
     """
     _check(saliency, mask)
-    values = saliency.detach().to(torch.float64, copy=True).clamp_(0, 1)
+    device = float64_device(saliency.device)
+    values = saliency.detach().to(device).to(torch.float64, copy=True).clamp_(0, 1)
     if protocol.quantise:
         values.mul_(255).round_().div_(255)
     if protocol.normalise:
@@ -64,7 +67,8 @@ def prepare(
         if protocol.components == "single":
             binary = largest_component(binary[None, None])[0, 0]
         values = binary.double()
-    return Prepared(values, _codes(values, protocol), foreground(mask, protocol.mask_rule))
+    binary_mask = foreground(mask.to(device), protocol.mask_rule)
+    return Prepared(values, _codes(values, protocol), binary_mask)
 
 
 def resize_saliency(saliency: Tensor, size: tuple[int, int], protocol: Protocol) -> Tensor:

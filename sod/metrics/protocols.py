@@ -100,7 +100,7 @@ PROTOCOLS: dict[str, Protocol] = {
         ),
         Protocol(
             name="image-max",
-            users="FOUND, PEEKABOO, SelfMask",
+            users="FOUND, PEEKABOO",
             mask_rule="255",
             adaptive=">",
             beta2=0.09,  # the published code squares β² = 0.3

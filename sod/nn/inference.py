@@ -91,7 +91,9 @@ def _logits_at(
     height, width = (max(1, round(side * factor)) for side in size)
     if config.fit == "resize":
         height, width = saliency_size(height, width, patch_size)
-    scaled = images if (height, width) == tuple(size) else lanczos_resize(images, (height, width))
+    scaled = images
+    if (height, width) != tuple(size):
+        scaled = lanczos_resize(images, (height, width)).to(images.dtype)
     if config.fit == "pad":
         scaled = discovery_pad(scaled, patch_size, mean)
     logits = F.interpolate(

@@ -3,9 +3,12 @@
 import torch.nn.functional as F
 from torch import Tensor
 
+from sod.core.precision import full_precision_region
+
 STEPS = 10
 
 
+@full_precision_region
 def propagate(
     logits: Tensor, features: Tensor, share: float, power: float = 8.0, steps: int = STEPS
 ) -> Tensor:

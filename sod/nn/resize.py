@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from sod.core.precision import full_precision_region
+
 
 def saliency_size(height: int, width: int, patch_size: int) -> tuple[int, int]:
     """Return the input size of TokenCut's saliency: the nearest multiples of the patch size.
@@ -66,6 +68,7 @@ def resize(maps: Tensor, size: tuple[int, int]) -> Tensor:
     return F.interpolate(maps, size, mode="bilinear", align_corners=False)
 
 
+@full_precision_region
 def lanczos_resize(images: Tensor, size: tuple[int, int]) -> Tensor:
     """Resize images like Pillow's LANCZOS filter for 8-bit images, on any device and in batches.
 

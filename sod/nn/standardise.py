@@ -1,12 +1,14 @@
 """Standardisation of features by statistics of the first training batches."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from sod.core.distributed import all_reduce_sum
+from sod.core.precision import full_precision
+from sod.nn.precision import KeepsPrecision
 
 
-class Standardise(nn.Module):
+class Standardise(KeepsPrecision):
     """Scale each channel to mean 0 and standard deviation 1 over the training data seen so far.
 
     Frozen features have fixed statistics. They are therefore summed exactly over the first
@@ -14,6 +16,9 @@ class Standardise(nn.Module):
     Unlike in batch normalisation, the result for a sample then does not depend on the rest of its
     batch, and several processes compute the same as one. With gradient accumulation, this equality
     holds once the statistics are fixed: before, earlier batches of a step use fewer samples.
+
+    The statistics are float64 whatever the precision of the run, as their sums exceed the range of
+    float16, and are on the CPU where a device has no float64.
 
     Args:
         channels: Number of channels of the features.
@@ -36,7 +41,8 @@ class Standardise(nn.Module):
         """Add a training batch ``[B, C, h, w]`` to the statistics, up to ``horizon`` batches."""
         if self.batches >= self.horizon:
             return
-        values = features.detach().double().transpose(0, 1).flatten(1)
+        features = features.detach().to(self.count.device)
+        values = features.double().transpose(0, 1).flatten(1)
         new = torch.cat(
             [values.sum(1), values.square().sum(1), values.new_tensor([values.shape[1]])]
         )
@@ -47,12 +53,16 @@ class Standardise(nn.Module):
         self.batches += 1
 
     def forward(self, features: Tensor) -> Tensor:
-        """Standardise features ``[B, C, h, w]``; without statistics they are returned unchanged."""
+        """Standardise features ``[B, C, h, w]``; without statistics they are returned unchanged.
+
+        The result is float32 at least.
+        """
         count = self.count.clamp(min=1)
         mean = self.total / count
         variance = self.squares / count - mean.square()
         variance = torch.where(self.count > 0, variance.clamp(min=1e-12), 1.0)
         # Scale and shift in one pass, as the features of several blocks are large.
         scale = variance.rsqrt()
-        shift, scale = ((v.float().view(1, -1, 1, 1)) for v in (-mean * scale, scale))
-        return torch.addcmul(shift, features, scale)
+        factors = torch.stack([-mean * scale, scale]).float().to(features.device)
+        shift, scale = factors.view(2, 1, -1, 1, 1)
+        return torch.addcmul(shift, full_precision(features), scale)

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from sod.core.errors import SodError
+from sod.core.precision import full_precision, full_precision_region
 from sod.refine.batched_system import BatchedSystem
 from sod.refine.cells import Sigmas, Vertices, find_vertices
 from sod.refine.sparse_system import SparseSystem
@@ -25,6 +26,7 @@ class BilateralGrid:
         SodError: If the images have another shape, are empty or not finite, or a side is not > 0.
     """
 
+    @full_precision_region
     def __init__(
         self,
         images: Tensor,
@@ -47,8 +49,9 @@ class BilateralGrid:
             system = BatchedSystem(vertices, len(part)) if batched else SparseSystem(vertices)
             return vertices, system
 
-        self._grids = [build(part) for part in self._parts(images)]
+        self._grids = [build(part) for part in self._parts(full_precision(images))]
 
+    @full_precision_region
     def solve(
         self,
         targets: Tensor,

@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from sod.core.errors import SodError
+from sod.core.precision import full_precision_region
 from sod.refine.bilateral import BilateralGrid
 from sod.refine.masks import binarise, mask_iou
 
@@ -28,6 +29,7 @@ class RefinedTargets(NamedTuple):
 
 
 @torch.no_grad()
+@full_precision_region
 def refine_targets(
     images: Tensor | BilateralGrid,
     binary: Tensor,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from sod.core.precision import float64_device, full_precision_region
 from sod.refine.masks import seed_component
 from sod.spectral.eigen import Method, first_peak, second_eigenvector
 from sod.spectral.graph import Graph, affinity, is_uniform
@@ -27,6 +28,7 @@ class Cut:
     seed: tuple[int, int] | None
 
 
+@full_precision_region
 def normalized_cut(
     features: Tensor,
     tau: float = 0.2,
@@ -54,8 +56,8 @@ def normalized_cut(
     """
     height, width = features.shape[1:]
     tokens = features.detach().flatten(1).T
-    # The small eps needs float64, which Apple's GPUs do not support.
-    weights = affinity(tokens.cpu() if tokens.device.type == "mps" else tokens, tau, eps, graph)
+    # The small eps needs float64.
+    weights = affinity(tokens.to(float64_device(tokens.device)), tau, eps, graph)
     if is_uniform(weights):
         return _empty(height, width, features.device)
     vector = second_eigenvector(weights, method)

@@ -15,6 +15,8 @@ import torch
 from scipy.linalg import eigh_tridiagonal
 from torch import Tensor
 
+from sod.core.precision import full_precision_region
+
 FloatArray: TypeAlias = npt.NDArray[np.floating]
 Method = Literal["auto", "iterative", "dense"]
 
@@ -23,12 +25,14 @@ TOLERANCE = 1e-9
 FIRST_CHECK = 12
 CHECK_EVERY = 4
 MAX_STEPS = 300
+EXHAUSTED = 1e-13
 
 
 class NotConvergedError(ArithmeticError):
     """The iterative solver could not separate the required eigenvector from the next one."""
 
 
+@full_precision_region
 def second_eigenvector(weights: Tensor, method: Method = "auto") -> Tensor:
     """Solve ``(D - W) y = λ D y`` for the second-smallest eigenvalue.
 
@@ -89,7 +93,10 @@ def _dense(weights: Tensor, root: Tensor) -> Tensor:
 
 
 def _lanczos(weights: Tensor, root: Tensor) -> Tensor:
-    """Return ``u`` by the Lanczos method, with the trivial eigenvector deflated."""
+    """Return ``u`` by the Lanczos method, with the trivial eigenvector deflated.
+
+    The coefficients stay on the device between checks: reading one would wait for the device.
+    """
     count = len(root)
     limit = min(MAX_STEPS, count - 1)
     inverse = 1 / root
@@ -98,20 +105,34 @@ def _lanczos(weights: Tensor, root: Tensor) -> Tensor:
     # Multiples of the golden ratio modulo 1 cover all directions without random numbers.
     start = torch.arange(1, count + 1, dtype=torch.float64, device=root.device) * GOLDEN % 1 - 0.5
     basis[1] = _orthonormal(start, basis[:1])[0]
-    diagonal: list[float] = []
-    off_diagonal: list[float] = []
+    coefficients = root.new_empty(2, limit)  # diagonal and off-diagonal
     for step in range(1, limit + 1):
         image = (weights @ (basis[step] * inverse)) * inverse
-        diagonal.append(float(image.dot(basis[step])))
-        basis[step + 1], length = _orthonormal(image, basis[: step + 1])
-        # An exhausted Krylov space is invariant under M: its Ritz vectors are eigenvectors.
-        exhausted = length < 1e-13 or step == count - 1
-        if exhausted or (step >= FIRST_CHECK and step % CHECK_EVERY == 0):
-            values, vectors = eigh_tridiagonal(diagonal, off_diagonal)
-            if exhausted or _converged(values, length * abs(vectors[-1])):
-                return torch.from_numpy(vectors[:, -1].copy()).to(root.device) @ basis[1 : step + 1]
-        off_diagonal.append(length)
+        coefficients[0, step - 1] = image.dot(basis[step])
+        basis[step + 1], coefficients[1, step - 1] = _orthonormal(image, basis[: step + 1])
+        if step == count - 1 or (step >= FIRST_CHECK and step % CHECK_EVERY == 0):
+            ritz = _ritz_vector(coefficients[:, :step].cpu().numpy(), step == count - 1)
+            if ritz is not None:
+                return torch.from_numpy(ritz).to(root.device) @ basis[1 : len(ritz) + 1]
     raise NotConvergedError(f"no eigenvector within {limit} steps: the eigenvalue has no gap")
+
+
+def _ritz_vector(coefficients: FloatArray, complete: bool) -> FloatArray | None:
+    """Return the leading Ritz vector in the Lanczos basis, or None if it is not accurate yet.
+
+    Args:
+        coefficients: Diagonal, and off-diagonal below it, ``[2, steps]``.
+        complete: Whether the basis spans the whole space.
+    """
+    # An exhausted Krylov space is invariant under M: its Ritz vectors are eigenvectors.
+    ends = np.flatnonzero(coefficients[1] < EXHAUSTED)
+    steps = int(ends[0]) + 1 if len(ends) else coefficients.shape[1]
+    diagonal, off_diagonal = coefficients[:, :steps]
+    values, vectors = eigh_tridiagonal(diagonal, off_diagonal[:-1])
+    accurate = len(ends) > 0 or complete
+    if accurate or _converged(values, off_diagonal[-1] * abs(vectors[-1])):
+        return np.array(vectors[:, -1])
+    return None
 
 
 def _converged(values: FloatArray, errors: FloatArray) -> bool:
@@ -127,17 +148,23 @@ def _converged(values: FloatArray, errors: FloatArray) -> bool:
     return bool(errors[-1] < TOLERANCE * (values[-1] - values[-2] - errors[-2]))
 
 
-def _orthonormal(vector: Tensor, basis: Tensor) -> tuple[Tensor, float]:
+def _orthonormal(vector: Tensor, basis: Tensor) -> tuple[Tensor, Tensor]:
     """Project ``vector`` off ``basis``; return the normalised remainder and its length."""
     before = _length(vector)
     vector = vector - (basis @ vector) @ basis
     length = _length(vector)
-    if length < 0.1 * before:  # after cancellation, rounding errors are not orthogonal yet
-        vector = vector - (basis @ vector) @ basis
+    # After cancellation, rounding errors are not orthogonal yet.
+    cancelled = length < 0.1 * before
+    if not cancelled.is_cpu or cancelled:  # reading the condition would wait for a GPU
+        again = vector - (basis @ vector) @ basis
+        vector = torch.where(cancelled, again, vector)
         length = _length(vector)
-    return vector / max(length, 1e-300), length
+    return vector / length.clamp(min=1e-300), length
 
 
-def _length(vector: Tensor) -> float:
-    """Return the Euclidean norm."""
-    return math.sqrt(float(vector.dot(vector)))
+def _length(vector: Tensor) -> Tensor:
+    """Return the Euclidean norm, a scalar."""
+    square = vector.dot(vector)
+    if square.is_cpu:  # PyTorch's root may be wrong in its last bit there
+        return square.new_tensor(math.sqrt(float(square)))
+    return square.sqrt()

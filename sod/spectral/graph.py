@@ -7,10 +7,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sod.core.errors import SodError
+from sod.core.precision import full_precision_region
 
 Graph = Literal["binary", "weighted"]
 
 
+@full_precision_region
 def affinity(features: Tensor, tau: float, eps: float = 1e-5, graph: Graph = "binary") -> Tensor:
     """Connect tokens whose cosine similarity is above ``tau``.
 

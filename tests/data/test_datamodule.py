@@ -69,9 +69,13 @@ def test_label_free_training_never_opens_a_mask(tmp_path: Path) -> None:
     model = Recorder()
     trainer(max_epochs=1).fit(model, label_free)
     assert len(model.trained) == 4
-    assert [b["masks"] for b in label_free.val_dataloader()[0]] == [[None]] * 12
+    named = data(tmp_path, val="builtin-12-32")
+    for loader in (*label_free.val_dataloader(), *named.val_dataloader()):
+        assert [b["masks"] for b in loader] == [[None]] * 12
     with pytest.raises(SodError, match="not an image"):
         list(data(tmp_path, supervised=True).train_dataloader())
+    with pytest.raises(SodError, match="not an image"):
+        list(data(tmp_path, val="builtin-12-32", val_masks=True).val_dataloader()[0])
 
 
 def test_supervised_training_brings_the_masks(tmp_path: Path) -> None:
@@ -85,8 +89,9 @@ def test_supervised_training_brings_the_masks(tmp_path: Path) -> None:
 def test_validation_without_a_split_takes_training_images_evenly(tmp_path: Path) -> None:
     (loader,) = data(tmp_path, val_images=4).val_dataloader()
     assert [b["samples"][0].name for b in loader] == ["0000", "0003", "0006", "0009"]
-    (named,) = data(tmp_path, val="builtin-2-16").val_dataloader()
-    assert [b["masks"][0] is not None for b in named] == [True, True]
+    for masks in (False, True):
+        (named,) = data(tmp_path, val="builtin-2-16", val_masks=masks).val_dataloader()
+        assert [b["masks"][0] is not None for b in named] == [masks, masks]
     assert data(tmp_path, val_images=0).val_dataloader() == []
 
 
@@ -117,6 +122,38 @@ def test_mistakes_are_reported_before_anything_runs(tmp_path: Path) -> None:
         data(tmp_path, test=" , ").test_dataloader()
     with pytest.raises(SodError, match=r"data\.batch_size"):
         data(tmp_path, batch_size=0)
+    with pytest.raises(SodError, match=r"data\.batch_size_per"):
+        data(tmp_path, batch_size_per="node")
+    with pytest.raises(SodError, match=r"data\.train: no dataset named"):
+        data(tmp_path, train=None).check_training()
+    with pytest.raises(SodError, match=r"data\.val_masks: .*data\.val"):
+        data(tmp_path, val_masks=True)
+    with pytest.raises(SodError, match=r"a\.png: has no mask"):
+        data(tmp_path, val="own", val_masks=True).check_training()
+    for seed in (-1, 2**32):
+        with pytest.raises(SodError, match=rf"data\.seed: {seed} is not a seed"):
+            data(tmp_path, seed=seed)
+
+
+def test_the_batch_of_a_step_is_shared_by_processes_and_accumulated_batches(
+    tmp_path: Path,
+) -> None:
+    own = data(tmp_path, batch_size=12)
+    assert own.process_batch_size(2, 3) == 12
+    step = data(tmp_path, batch_size=12, batch_size_per="step")
+    assert [step.process_batch_size(*n) for n in ((1, 1), (2, 1), (2, 3))] == [12, 6, 2]
+    with pytest.raises(SodError, match=r"data\.batch_size: 12 .* 5 processes x 1 accumulated"):
+        step.process_batch_size(5, 1)
+    model = Recorder()
+    halves = data(tmp_path, batch_size=6, batch_size_per="step")
+    trainer(max_epochs=1, accumulate_grad_batches=2).fit(model, halves)
+    assert [len(names) for _, _, names, _ in model.trained] == [3] * 4
+    assert not set(model.trained[0][2]) & set(model.trained[1][2])
+
+
+def test_a_large_seed_shuffles_and_augments(tmp_path: Path) -> None:
+    for seed in (5_000_000, 2**32 - 1):
+        assert len(list(data(tmp_path, seed=seed).train_dataloader())) == 4
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -153,11 +190,22 @@ def test_the_seed_of_the_run_is_the_default(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_a_variant_differs_in_its_arguments_only() -> None:
     data = SaliencyData(
-        root="r", train="a", val="v", size=64, batch_size=3, seed=5, val_images=7, drop_defects=True
+        root="r",
+        train="a",
+        val="v",
+        size=64,
+        batch_size=3,
+        seed=5,
+        val_images=7,
+        drop_defects=True,
+        batch_size_per="step",
+        val_masks=True,
     )
     same, other = data.variant("a"), data.variant("b", 32, 2, 9)
     assert (same.train, same.size, same.batch_size, same.seed) == ("a", 64, 3, 5)
     assert (other.train, other.size, other.batch_size, other.seed) == ("b", 32, 2, 9)
     assert (other.root, other.val, other.test, other.val_images) == ("r", "v", None, 7)
     assert other.drop_defects
+    assert other.val_masks
+    assert other.batch_size_per == "step"
     assert not other.supervised

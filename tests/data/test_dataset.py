@@ -8,6 +8,7 @@ from torch.utils.data import DataLoader
 
 from sod.core.errors import ImageError, SodError
 from sod.data.dataset import Item, SaliencyDataset, collate
+from sod.data.masking import Masker, MaskingConfig, PatchRegions
 from sod.data.reading import read_image, to_tensor
 from sod.data.samples import Sample
 from sod.data.transforms import Augmentation, EvalTransform, TrainTransform
@@ -113,3 +114,26 @@ def test_a_plain_loader_with_workers_accepts_both(tmp_path: Path) -> None:
     (batch,) = list(DataLoader(dataset, 1, collate_fn=collate, num_workers=1))
     assert batch["images"].shape == (1, 3, 8, 8)
     assert batch["masks"][0].tolist() == [[200] * 8] * 8
+
+
+def test_regions_are_drawn_at_the_size_of_the_whole_patches_by_name_and_epoch(
+    tmp_path: Path,
+) -> None:
+    samples = [sample(tmp_path, name, (20, 30)) for name in ("a", "b")]
+    masker = Masker(MaskingConfig("blocks", "medium"))
+    regions = PatchRegions(masker, 8)
+    dataset = SaliencyDataset(samples, EvalTransform(), with_masks=False, regions=regions)
+    second_epoch = collate([dataset[2], dataset[3]])
+    assert torch.equal(second_epoch["regions"], masker.draw(["a", "b"], 1, (16, 24)))
+    plain = collate([SaliencyDataset(samples, EvalTransform(), with_masks=False)[2]])
+    assert "regions" not in plain
+
+
+def test_an_unreadable_region_is_reported_as_an_unreadable_image_is(tmp_path: Path) -> None:
+    one = sample(tmp_path, "a")
+    (tmp_path / "masks").mkdir()
+    (tmp_path / "masks" / "broken.png").write_bytes(b"no image")
+    masker = Masker(MaskingConfig("folder", folder=str(tmp_path / "masks")))
+    dataset = SaliencyDataset([one], EvalTransform(), False, regions=PatchRegions(masker, 1))
+    with pytest.raises(ImageError, match=r"broken\.png"):
+        collate([dataset[0]])

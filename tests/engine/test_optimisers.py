@@ -1,21 +1,27 @@
 """How learning rates fall, step by step."""
 
 from math import cos, pi
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, get_args
 
 import pytest
 import torch
 from torch.nn import Parameter
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
 from sod.core.errors import SodError
-from sod.engine.optimisers import OptimiserConfig
+from sod.engine.optimisers import OptimiserConfig, Schedule
 
 
 def rates(options: OptimiserConfig, steps: int) -> list[float]:
     """Return the rate of each step of a whole training."""
     built: Any = options.build([Parameter(torch.zeros(1))], steps)
-    optimiser = built["optimizer"]
-    scheduler = built["lr_scheduler"]["scheduler"]
+    return remaining(built["optimizer"], built["lr_scheduler"]["scheduler"], steps)
+
+
+def remaining(optimiser: Optimizer, scheduler: LRScheduler, steps: int) -> list[float]:
+    """Return the rate of each of the next steps."""
     found = []
     for _ in range(steps):
         found.append(float(optimiser.param_groups[0]["lr"]))
@@ -48,3 +54,27 @@ def test_a_cosine_needs_an_end() -> None:
 def test_an_unknown_schedule_is_named() -> None:
     with pytest.raises(SodError, match=r"optimiser\.schedule: 'linear' is none of"):
         OptimiserConfig(schedule="linear")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("schedule", get_args(Schedule))
+def test_a_restart_forgets_state_and_gradients_and_begins_the_schedule_again(
+    schedule: Schedule,
+) -> None:
+    options = OptimiserConfig(0.1, schedule=schedule, step_size=2, gamma=0.5)
+    parameter = Parameter(torch.ones(1))
+    built: Any = options.build([parameter], 10)
+    optimiser, scheduler = built["optimizer"], built["lr_scheduler"]["scheduler"]
+    for _ in range(3):
+        parameter.grad = torch.ones(1)
+        optimiser.step()
+        scheduler.step()
+    trainer: Any = SimpleNamespace(
+        optimizers=[optimiser],
+        lr_scheduler_configs=[SimpleNamespace(scheduler=scheduler)],
+        estimated_stepping_batches=7,
+        global_step=3,
+    )
+    options.restart(trainer)
+    assert parameter.grad is None
+    assert not optimiser.state
+    assert remaining(optimiser, scheduler, 4) == rates(options, 4)

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 import torch
-from helpers.training_runs import STEPS, arguments, losses, unlabelled_scenes, weights
+from helpers.processes import TWO, finished, start
+from helpers.training_runs import STEPS, arguments, logged, losses, unlabelled_scenes, weights
 
 from sod.cli import main
 from sod.data.synthetic import write_scenes
@@ -87,13 +88,16 @@ def test_killed_and_resumed_equals_uninterrupted(
     assert all(torch.equal(value, resumed[name]) for name, value in weights(whole).items())
 
 
-def test_two_processes_equal_one_of_the_same_effective_batch(
-    scenes: Path, whole: Path, tmp_path: Path
-) -> None:
-    more = ["--data.batch_size=2", "--trainer.devices=2", "--trainer.strategy=ddp"]
-    process = run(arguments(scenes, tmp_path, *more))
-    assert process.wait() == 0
-    assert losses(tmp_path) == pytest.approx(losses(whole), abs=1e-4)
+def test_two_processes_equal_one_of_the_same_effective_batch(scenes: Path, tmp_path: Path) -> None:
+    more = ["--data.batch_size=4", "--data.batch_size_per=step", "--model.initial_targets.steps=4"]
+    assert main(arguments(scenes, tmp_path / "one", *more)) == 0
+    (text,) = finished(start(arguments(scenes, tmp_path / "both", *TWO, *more), tmp_path))
+    assert "4 images per optimiser step: 2 processes x 2 x 1 accumulated" in text
+    one, both = logged(tmp_path / "one", "train/"), logged(tmp_path / "both", "train/")
+    assert set(one) == set(both)
+    assert {"train/loss", "train/segmenter", "train/masked", "train/sharpen"} <= set(one)
+    for name, values in one.items():
+        assert both[name] == pytest.approx(values, abs=1e-4), name
 
 
 def test_weights_start_a_fine_tuning_on_other_images(

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from helpers.device_cases import VIT
 from helpers.training_runs import STEPS, arguments, losses, unlabelled_scenes, weights
 
 from sod.cli import main
@@ -19,7 +20,7 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_mixed_precision_follows_full_precision(scenes: Path, tmp_path: Path) -> None:
     for precision in ("32-true", "bf16-mixed"):
-        words = ["--data.batch_size=4", f"--trainer.precision={precision}"]
+        words = [*VIT, "--data.batch_size=4", f"--trainer.precision={precision}"]
         assert main(arguments(scenes, tmp_path / precision, *words)) == 0
     full, mixed = losses(tmp_path / "32-true"), losses(tmp_path / "bf16-mixed")
     assert mixed != full

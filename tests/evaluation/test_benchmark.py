@@ -21,7 +21,7 @@ def test_benchmark_joins_methods_and_repeats_nothing(scenes: Path, tmp_path: Pat
         assert (out / name).stat().st_size > 100
     times = {path: path.stat().st_mtime_ns for path in out.glob("results/*/*/metrics.json")}
     assert len(times) == 2
-    (out / "results" / "Truth" / "own" / "command.json").unlink()  # as if interrupted
+    (out / "results" / "Truth" / "own" / "identity.json").unlink()  # as if interrupted
     assert main(["benchmark", *arguments]) == 0
     again = {path: path.stat().st_mtime_ns for path in times}
     changed = {path.parts[-3] for path in times if again[path] != times[path]}

@@ -90,8 +90,19 @@ def test_the_grid_has_a_line_per_case_and_a_column_per_method(tmp_path: Path) ->
 
 def test_a_method_without_a_map_leaves_its_panel_empty(tmp_path: Path) -> None:
     gallery = Gallery(cases=1, height=60)
-    offer(gallery, "x", 0.5)
-    assert draw_grid(gallery.chosen(), tmp_path / "grid.png", ["a", "b"]).is_file()
+    offer(gallery, "x", 0.25)
+    path = draw_grid(gallery.chosen(), tmp_path / "grid.png", ["a", "b"])
+    with Image.open(path) as picture:
+        levels = np.asarray(picture.convert("L")).astype(int)
+    # Image, mask, and the maps of a and b: 90 x 60 pixels each, 10 apart, from (98, 42) on.
+    panels = [levels[42:102, left : left + 90] for left in range(98, 498, 100)]
+    assert np.abs(panels[0] - 128).max() <= 1
+    assert (panels[1][30:, 40:] == 255).all()
+    assert (panels[1][:8] == 0).all()
+    assert np.abs(panels[2] - 64).max() <= 1
+    assert (panels[3] == 255).all()
+    assert (levels[104:124, 298:388] < 128).any()  # the IoU below a map
+    assert (levels[:40, 298:388] < 128).any()  # the name above it
 
 
 def test_curves_are_drawn_for_every_dataset(tmp_path: Path) -> None:

@@ -6,12 +6,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from sod.evaluation.published import (
-    PUBLISHED,
-    PUBLISHED_CORLOC,
-    UNSTATED,
-    published_rows,
-)
+from sod.evaluation.published import published_rows
 from sod.evaluation.reports import COLUMNS, rich_table, write_per_image, write_reports
 from sod.evaluation.tables import make_tables
 from sod.metrics import MEASURES, PROTOCOLS
@@ -112,11 +107,6 @@ def test_published_numbers_as_printed_in_their_sources() -> None:
         ("DUTS-TE", 0.624, 0.914, 0.755),
         ("DUT-OMRON", 0.618, 0.897, 0.697),
     ]
-    assert {entry.protocol for entry in PUBLISHED} <= {*PROTOCOLS, UNSTATED}
-    for entry in (*PUBLISHED, *PUBLISHED_CORLOC):
-        assert set(entry.measures) <= {*MEASURES, "corloc"}
-        assert all(0 < value < 1 for value in entry.measures.values())
-        assert entry.source
 
 
 def test_per_image_rows_are_written_in_order(tmp_path: Path) -> None:

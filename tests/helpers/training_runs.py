@@ -21,10 +21,11 @@ def unlabelled_scenes(folder: Path) -> Path:
     return folder
 
 
-def arguments(scenes: Path, out: Path, *more: str) -> list[str]:
-    """Return the command line of a short training."""
+def arguments(scenes: Path, out: Path | None, *more: str) -> list[str]:
+    """Return the command line of a short training; ``out`` None: the run chooses its folder."""
     return [
-        *("fit", "--config", str(CONFIG), "--data.train", str(scenes), "--out", str(out)),
+        *("fit", "--config", str(CONFIG), "--data.train", str(scenes)),
+        *([] if out is None else ["--out", str(out)]),
         *("--model.backbone.name=descriptor", "--model.backbone.weights=null"),
         *("--data.size=48", "--data.num_workers=0", "--data.val_images=2"),
         *("--trainer.accelerator=cpu", "--trainer.log_every_n_steps=1"),
@@ -41,6 +42,12 @@ def weights(out: Path) -> dict[str, torch.Tensor]:
 
 def losses(out: Path, term: str = "loss") -> list[float]:
     """Return the logged values of a term of the loss."""
+    return logged(out)[f"train/{term}"]
+
+
+def logged(out: Path, prefix: str = "") -> dict[str, list[float]]:
+    """Return the logged values of a run by name, of the names that begin with ``prefix``."""
     events = EventAccumulator(str(out / "tensorboard"))
     events.Reload()
-    return [event.value for event in events.Scalars(f"train/{term}")]
+    names = [name for name in events.Tags()["scalars"] if name.startswith(prefix)]
+    return {name: [event.value for event in events.Scalars(name)] for name in names}

@@ -83,3 +83,25 @@ def test_candidates_outside_the_bounds_may_rank_last_instead() -> None:
     assert names(0.75) == {"good", "poor", "tiny"}
     assert names(0.5) == {"good", "poor"}
     assert names(0.01) == {"good"}
+
+
+def test_the_default_selection() -> None:
+    assert SelectionConfig() == SelectionConfig(
+        keep=0.5,
+        later=1.0,
+        least=8,
+        low=0.03,
+        high=0.6,
+        border=0.6,
+        outside="reject",
+        score="product",
+    )
+
+
+@pytest.mark.parametrize("bound", ["low", "high", "border"])
+def test_a_candidate_on_a_bound_is_inside(bound: str) -> None:
+    values = {"area": 0.2, "border": 0.1}
+    values["border" if bound == "border" else "area"] = 0.25
+    config = SelectionConfig(least=0, **{bound: 0.25})  # type: ignore[arg-type]
+    (verdict,) = select([candidate("a", 0.5, **values)], config)
+    assert verdict.reason is None

@@ -67,12 +67,15 @@ def test_a_cnn_trains_and_its_checkpoint_is_enough(network: dict[str, str], tmp_
     assert main(["evaluate", *own, f"--data.test={test}", f"--out={tmp_path / 'eval'}"]) == 0
     (row,) = json.loads((tmp_path / "eval" / "metrics.json").read_text())
     assert row["images"] == 2
-    assert 0 <= row["iou"] <= 1
     wanted = ["--output=map,instances", f"--source={test / 'images'}", f"--out={tmp_path / 'cut'}"]
     assert main(["predict", *own, *wanted]) == 0
     for kind in ("map", "instances"):
         files = sorted((tmp_path / "cut" / kind).glob("*.png"))
         assert [Image.open(file).size for file in files] == [(70, 70)] * 2
+    masks, maps = test / "masks", out.parent / "cut" / "map"
+    pairs = [[np.asarray(Image.open(x / f"{n:04}.png")) for x in (masks, maps)] for n in range(2)]
+    own = [np.abs((mask > 0) - saliency / 255).mean() for mask, saliency in pairs]
+    assert row["mae"] == pytest.approx(np.mean(own), abs=0.5 / 255)
 
 
 def test_a_cnn_starts_from_its_checkpoint(tmp_path: Path) -> None:

@@ -128,7 +128,32 @@ def test_values_that_mean_nothing_are_refused() -> None:
 
 
 def test_lowres_reads_128_and_writes_32_pixels() -> None:
-    assert LowResNet(4)(torch.rand(1, 3, 50, 70)).shape == (1, 1, 32, 32)
-    assert QualityNetwork(QualityConfig(4, 16))(
-        torch.rand(3, 3, 9, 5), torch.rand(3, 1, 9, 5)
-    ).shape == (3,)
+    network, images = LowResNet(4).eval(), torch.rand(2, 3, 50, 70)
+    seen: list[torch.Tensor] = []
+    for branch in network.branches:
+        branch.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    assert network(images).shape == (2, 1, 32, 32)
+    small = torch.nn.functional.interpolate(images, (128, 128), mode="bilinear", antialias=True)
+    assert torch.equal(seen[0], 2 * small - 1)
+    assert torch.equal(seen[1], gradients(small))
+    torch.testing.assert_close(seen[2], hue_saturation_value(small)[:, :1])
+
+
+def test_the_quality_network_reads_colours_hue_and_mask() -> None:
+    network = QualityNetwork(QualityConfig(4, 16)).eval()
+    images, maps = torch.rand(3, 3, 9, 5), torch.rand(3, 1, 9, 5)
+    seen: list[torch.Tensor] = []
+    for branch in network.branches:
+        branch.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    scores = network(images, maps)
+    resize = torch.nn.functional.interpolate
+    colours, masks = (resize(x, (16, 16), mode="bilinear", antialias=True) for x in (images, maps))
+    for given, expected in zip(
+        seen, (2 * colours - 1, hue_saturation_value(colours), 2 * masks - 1), strict=True
+    ):
+        assert torch.equal(given, expected)
+    assert scores.shape == (3,)
+    # The score of a pair depends on that pair alone, and on both parts of it.
+    torch.testing.assert_close(network(images[1:2], maps[1:2]), scores[1:2])
+    assert not torch.allclose(network(images, maps.flip(-1)), scores, atol=1e-4)
+    assert not torch.allclose(network(images.flip(-1), maps), scores, atol=1e-4)

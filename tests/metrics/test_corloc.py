@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers.fake_devices import DEVICES, pretended
 
 from sod.core.errors import SodError
 from sod.data.annotations import read_boxes, read_coco, read_names, read_voc
@@ -151,3 +152,21 @@ def test_wrong_coco_and_box_files_are_named(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xfe\xff")
     with pytest.raises(SodError, match="not UTF-8"):
         read_names(path)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_a_box_and_annotations_may_be_on_different_devices(device: str) -> None:
+    boxes = torch.tensor([[0.0, 0, 4, 4], [10, 10, 12, 12]], dtype=torch.float64)
+    saliency = torch.zeros(16, 16)
+    saliency[:4, :3] = 1
+    with pretended(device):
+        box = saliency_box(saliency.to(device))
+        assert box is not None
+        assert box.tolist() == [0, 0, 3, 4]
+        tight = mask_box(saliency.to(device) > 0.5)
+        assert tight is not None
+        metric = CorLoc().to(device)
+        for found in (box, tight, None):
+            metric.update(found, boxes)
+            assert is_found(found, boxes) == (found is not None)
+        assert float(metric.compute()) == pytest.approx(2 / 3)

@@ -1,9 +1,7 @@
-import cv2
 import numpy as np
 import pytest
-import scipy.ndimage as ndi
 import torch
-from helpers import bilateral_oracle as oracle
+from helpers.peekaboo_oracle import zeta
 from torch import Tensor
 
 from sod.core.errors import SodError
@@ -26,20 +24,6 @@ def patches(*boxes: tuple[int, int, int, int], size: int = 8) -> Tensor:
     return masks
 
 
-def published(image: Tensor, binary: Tensor) -> tuple[np.ndarray, bool]:
-    """The published steps for one image, except that the foreground is always kept."""
-    height, width = image.shape[1:]
-    full = cv2.resize(binary.numpy().astype(np.float32), (width, height))
-    levels = (image.permute(1, 2, 0).double() * 255).round().numpy()
-    mask = ndi.binary_fill_holes(oracle.solve(levels, full.astype(np.float64)) > 0.5)
-    assert mask is not None
-    union = (mask | (full > 0.5)).sum()
-    if not union or (mask & (full > 0.5)).sum() / union <= 0.5:
-        return binary.numpy(), False
-    small = cv2.resize(mask.astype(np.float32), binary.shape[::-1])
-    return small > 0, True
-
-
 def test_equals_the_published_steps() -> None:
     images = squares((9, 17, 41, 55), (3, 2, 63, 61), (40, 40, 60, 60))
     generator = torch.Generator().manual_seed(0)
@@ -47,11 +31,13 @@ def test_equals_the_published_steps() -> None:
     images = ((images * 255).round() + noise).clamp(0, 255) / 255
     binary = patches((1, 2, 5, 7), (1, 1, 7, 7), (0, 0, 2, 2))
     binary[0, 0, 4, 3] = False
-    targets, accepted, _ = refine_targets(images, binary)
+    targets, accepted, soft = refine_targets(images, binary)
     for index in range(3):
-        expected, taken = published(images[index], binary[index, 0])
-        np.testing.assert_array_equal(targets[index, 0].numpy(), expected.astype(np.float32))
-        assert accepted[index, 0] == taken
+        expected = zeta(images[index], binary[index, 0])
+        np.testing.assert_array_equal(targets[index, 0].numpy(), expected.target)
+        assert accepted[index, 0] == expected.accepted
+        np.testing.assert_allclose(soft[index, 0].numpy(), expected.soft.clip(0, 1), atol=1e-6)
+    assert accepted.flatten().tolist() == [True, True, False]
 
 
 @pytest.mark.parametrize(
@@ -71,6 +57,31 @@ def test_downsampling_by_any_half_and_area(
     expected = torch.zeros(1, 1, 8, 8)
     expected[..., 1:6, :] = torch.tensor(row)
     torch.testing.assert_close(refine_targets(images, binary, downsample).targets, expected)
+
+
+def test_corners_are_cells_of_one_and_three_quarters() -> None:
+    """Cells are read at the mean of their four central pixels."""
+    images, binary = squares((12, 12, 44, 44)), patches((1, 1, 6, 6))
+    images[..., 28:44, 28:44] = 0.2  # an L, whose corners lie in the middle of cells
+    binary[..., 4:, 4:] = False
+    for kind, convex, edge, concave in (("any", 1, 1, 1), ("half", 0, 0, 1)):
+        targets, accepted, _ = refine_targets(images, binary, kind)
+        assert accepted.all()
+        assert targets[0, 0, [1, 1, 3], [1, 2, 3]].tolist() == [convex, edge, concave]
+        np.testing.assert_array_equal(targets[0, 0], zeta(images[0], binary[0, 0], kind).target)
+
+
+@pytest.mark.parametrize(
+    ("side", "min_iou", "taken"),
+    [(24, 0.5, True), (20, 0.5, False), (20, 0.35, True), (24, 0.6, False)],
+)
+def test_a_refined_mask_needs_its_overlap(side: int, min_iou: float, taken: bool) -> None:
+    """An object of 24 (20) pixels in a prediction of 32 has the IoU 0.5625 (0.390625)."""
+    images, binary = squares((16, 16, 16 + side, 16 + side)), patches((2, 2, 6, 6))
+    targets, accepted, soft = refine_targets(images, binary, "area", min_iou)
+    assert (soft > 0.5).sum() == side**2
+    assert accepted.tolist() == [[taken]]
+    assert targets.sum().item() == pytest.approx(side**2 / 64 if taken else 16)
 
 
 def test_an_object_above_half_of_the_image_is_not_inverted() -> None:

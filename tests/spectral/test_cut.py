@@ -3,6 +3,7 @@ import torch
 from helpers.spectral_cases import clusters
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.ndimage import label
 from torch import Tensor
 
 from sod.core.errors import SodError
@@ -60,6 +61,15 @@ def test_small_grids_give_finite_cuts(rows: int, columns: int, seed: int, tau: f
     for graph in ("binary", "weighted"):
         cut = normalized_cut(features, tau, graph=graph)
         assert torch.isfinite(cut.eigenvector).all()
+        if cut.seed is not None:
+            assert cut.eigenvector[cut.seed] >= cut.eigenvector.abs().max() * (1 - 1e-6)
+            assert cut.component[cut.seed]
+            labels, _ = label(cut.partition.numpy())
+            component = torch.from_numpy(labels == labels[cut.seed])
+            assert torch.equal(cut.component, component & cut.partition)
+            mean = cut.eigenvector.double().mean()
+            clear = (cut.eigenvector - mean).abs() > 1e-5 * cut.eigenvector.abs().max()
+            assert torch.equal(cut.partition[clear], (cut.eigenvector > mean)[clear])
         assert (cut.partition | ~cut.component).all()
         assert cut.component.any() == (cut.seed is not None)
 
@@ -73,6 +83,7 @@ def test_unusable_input_is_named() -> None:
         normalized_cut(torch.rand(3, 2, 2), eps=0)
 
 
+@pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 def test_gpu_finds_the_same_cut() -> None:
     features = clusters(400, 0).T.reshape(6, 20, 20)

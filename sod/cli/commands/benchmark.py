@@ -3,15 +3,18 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sod.cli.parser import SodParser, normalise
+from sod.cli.parser import SodParser, read_options
 from sod.cli.program import console
+from sod.core.errors import SodError
 from sod.core.files import make_folder
-from sod.data.benchmarks import find_dataset
-from sod.data.samples import Sample
+from sod.data.benchmarks import Dataset, find_dataset
 from sod.evaluation.benchmark import BenchmarkEntry, Row, evaluate_entry, parse_entries, summarise
 from sod.evaluation.reports import rich_table
 from sod.metrics.protocols import get_protocol
 from sod.refine.refinement import parse_refinements
+
+FLAGS = ("published",)
+"""Boolean options of :func:`add_comparison`."""
 
 
 def benchmark(arguments: Sequence[str]) -> int:
@@ -23,7 +26,7 @@ def benchmark(arguments: Sequence[str]) -> int:
     Raises:
         SodError: The command line is invalid, or an evaluation failed; finished ones are kept.
     """
-    options = _parser().parse_args(normalise(list(arguments), {"published"}))
+    options = read_options(benchmark, _add_options, arguments, FLAGS)
     compare(parse_entries(options["methods"]), options)
     return 0
 
@@ -44,22 +47,30 @@ def compare(entries: Sequence[BenchmarkEntry], options: Any) -> list[Row]:  # no
     root, protocol, refine = options["data.root"], options["protocol"], options["refine"]
     get_protocol(protocol)
     parse_refinements(refine)
-    sources = [name.strip() for name in options["data.test"].split(",")]
-    datasets = {find_dataset(root, source).name: source for source in sources}
+    datasets = _find_datasets(root, options["data.test"])
     out = make_folder(options["out"])
-    shared = ["--data.root", root, "--protocol", protocol, "--refine", refine]
+    shared = ["--protocol", protocol, "--refine", refine]
     pairs = [(entry, dataset) for entry in entries for dataset in datasets]
-    for number, (entry, dataset) in enumerate(pairs, 1):
-        console.print(f"[{number}/{len(pairs)}] {entry.label} on {dataset}", highlight=False)
-        evaluate_entry(entry, dataset, datasets[dataset], out, shared)
-
-    def samples(name: str) -> Sequence[Sample]:
-        return find_dataset(root, datasets[name]).samples
-
-    rows = summarise(pairs, samples, out, options["published"])
+    for number, (entry, name) in enumerate(pairs, 1):
+        console.print(f"[{number}/{len(pairs)}] {entry.label} on {name}", highlight=False)
+        source, dataset = datasets[name]
+        place = ["--data.test", source, "--data.root", root]
+        evaluate_entry(entry, dataset, place, out, shared)
+    rows = summarise(pairs, lambda name: datasets[name][1].samples, out, options["published"])
     console.print(rich_table(rows))
     console.print(f"Tables, curves and pictures in {out}", highlight=False, soft_wrap=True)
     return rows
+
+
+def _find_datasets(root: str, sources: str) -> dict[str, tuple[str, Dataset]]:
+    """Return the value of ``--data.test`` and the dataset, by the dataset's name."""
+    datasets: dict[str, tuple[str, Dataset]] = {}
+    for source in sources.split(","):
+        dataset = find_dataset(root, source.strip())
+        if dataset.name in datasets:
+            raise SodError(f"--data.test {sources}: two datasets are called '{dataset.name}'.")
+        datasets[dataset.name] = (source.strip(), dataset)
+    return datasets
 
 
 def add_comparison(parser: SodParser, out: str) -> None:
@@ -79,8 +90,7 @@ def add_comparison(parser: SodParser, out: str) -> None:
     )
 
 
-def _parser() -> SodParser:
-    parser = SodParser(prog="sod benchmark", description="Many methods on many datasets.")
+def _add_options(parser: SodParser) -> None:
     parser.add_argument(
         "--methods",
         type=str,
@@ -89,4 +99,3 @@ def _parser() -> SodParser:
         "of maps, comma-separated; each may have a label: NAME=...",
     )
     add_comparison(parser, "benchmark")
-    return parser

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from sod.cli.parser import SodParser
+from sod.cli.parser import SodParser, read_options
 from sod.cli.program import console
 from sod.core.errors import SodError
 from sod.data.benchmarks import available
@@ -22,16 +22,7 @@ def data(arguments: Sequence[str]) -> int:
     Raises:
         SodError: The command line is wrong, or a dataset is absent.
     """
-    parser = SodParser(prog="sod data", description="Check datasets.")
-    parser.add_argument("action", choices=["check"], help="what to do")
-    parser.add_argument("--data.root", type=str, default="datasets", help="the data root")
-    parser.add_argument(
-        "--data.name",
-        type=str | None,
-        default=None,
-        help="benchmarks or folders, comma-separated; by default all in the root",
-    )
-    options = parser.parse_args(list(arguments))
+    options = read_options(data, _add_options, arguments)
     root, name = options["data.root"], options["data.name"]
     names = name.split(",") if name else available(Path(root))
     if not names:
@@ -39,3 +30,14 @@ def data(arguments: Sequence[str]) -> int:
     reports = [check_dataset(root, dataset.strip()) for dataset in names]
     console.print(render_table(*reports))
     return 1 if any(report.defects for report in reports) else 0
+
+
+def _add_options(parser: SodParser) -> None:
+    parser.add_argument("action", choices=["check"], help="what to do: check")
+    parser.add_argument("--data.root", type=str, default="datasets", help="the data root")
+    parser.add_argument(
+        "--data.name",
+        type=str | None,
+        default=None,
+        help="benchmarks or folders, comma-separated; by default all in the root",
+    )

@@ -13,8 +13,9 @@ def fit(
     save_every: int = 50,
     patience: int | None = None,
     grids_every: int = 50,
+    best: str = "val/score",
 ) -> int:
-    """Train a method on images; masks are not opened unless data.supervised says so.
+    """Train a method on images; masks are read with data.supervised or data.val_masks only.
 
     Args:
         cli: The assembled program.
@@ -22,8 +23,10 @@ def fit(
         ckpt: Checkpoint to continue from: a last.ckpt trained on the same data.train is resumed
             exactly; any other file supplies the initial weights.
         save_every: Optimiser steps between two writes of last.ckpt.
-        patience: Stop after so many validations without a better label-free score.
+        patience: Stop after so many validations without a better --best.
         grids_every: Optimiser steps between two image grids in TensorBoard.
+        best: Figure that selects best.ckpt: the label-free val/score, or with data.val_masks
+            val_masks/iou, val_masks/max_f or val_masks/mae.
     """
     method = cli.method
     name = type(method).__name__
@@ -35,11 +38,12 @@ def fit(
         name,
         cli.datamodule,
         cli.build_trainer,
-        FitOptions(save_every, patience, grids_every),
+        FitOptions(save_every, patience, grids_every, best),
         out,
         ckpt,
         cli.save_config,
         lambda line: console.print(line, soft_wrap=True),
     )
+    training.check()
     method.fit(training)
     return 0

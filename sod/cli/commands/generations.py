@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from sod.cli.commands.benchmark import add_comparison, compare
-from sod.cli.parser import SodParser, normalise
+from sod.cli.commands.benchmark import FLAGS, add_comparison, compare
+from sod.cli.parser import SodParser, read_options
 from sod.cli.program import console
 from sod.core.errors import SodError
 from sod.methods.generations.progress import entries_of_run, plot_progress
@@ -18,10 +18,7 @@ def generations(arguments: Sequence[str]) -> int:
     Raises:
         SodError: The command line is invalid, or an evaluation failed; finished ones are kept.
     """
-    parser = SodParser(prog="sod generations", description="Metrics of the generations of a run.")
-    parser.add_argument("--run", type=str, required=True, help="folder of the run")
-    add_comparison(parser, "generations")
-    options = parser.parse_args(normalise(list(arguments), {"published"}))
+    options = read_options(generations, _add_options, arguments, FLAGS)
     entries = entries_of_run(options["run"])
     if not entries:
         raise SodError(f"--run {options['run']}: holds no finished generation of `sod fit`.")
@@ -29,3 +26,8 @@ def generations(arguments: Sequence[str]) -> int:
     path = plot_progress(rows, options["out"])
     console.print(f"IoU over the generations: {path}", highlight=False, soft_wrap=True)
     return 0
+
+
+def _add_options(parser: SodParser) -> None:
+    parser.add_argument("--run", type=str, required=True, help="folder of the run")
+    add_comparison(parser, "generations")

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sod.cli.parser import SodParser
+from sod.cli.parser import SodParser, read_options
 from sod.cli.program import console
 from sod.core.files import make_folder
 from sod.labels.video import find_frames, label_video
@@ -18,7 +18,7 @@ def video(arguments: Sequence[str]) -> int:
     Raises:
         SodError: The command line is invalid, or a file cannot be read or written.
     """
-    options = _parser().parse_args(list(arguments))
+    options = read_options(video, _add_options, arguments)
     refinement = parse_refinements(options["refine"])[0]
     files = find_frames(options["source"], options["frames"], options["every"])
     folder = make_folder(options["pseudo"])
@@ -28,8 +28,7 @@ def video(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _parser() -> SodParser:
-    parser = SodParser(prog="sod video", description="Pseudo-masks of a video (VideoPCA).")
+def _add_options(parser: SodParser) -> None:
     parser.add_argument("--source", type=str, required=True, help="video file, or folder of frames")
     parser.add_argument("--pseudo", type=str, required=True, help="pseudo-label store to write")
     parser.add_argument(
@@ -40,4 +39,3 @@ def _parser() -> SodParser:
         "--components", type=int, default=8, help="principal components of the background"
     )
     parser.add_argument("--refine", type=str, default="bilateral", help="none or bilateral")
-    return parser

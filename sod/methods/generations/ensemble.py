@@ -158,9 +158,7 @@ class Generations(Method):
         """
         if not self.members:
             return torch.stack([agreements(each[:, 0]) for each in maps.unbind(1)], 1)
-        with torch.autocast(images.device.type, enabled=False):
-            scores = [self.quality_network(images, each).sigmoid() for each in maps.float()]
-        return torch.stack(scores)
+        return torch.stack([self.quality_network(images, each).sigmoid() for each in maps])
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Store each student as the checkpoint that it is by itself."""

@@ -21,9 +21,10 @@ import pytorch_lightning as pl
 from sod.core.distributed import barrier, is_rank_zero
 from sod.core.errors import SodError
 from sod.core.files import write_text
+from sod.core.seed import fold_seed
 from sod.engine.checkpoint import AtomicCheckpointIO, checkpoint_of, load_checkpoint
 from sod.engine.method import Method
-from sod.engine.trainer import training_trainer
+from sod.engine.trainer import effective_batch, training_trainer
 from sod.engine.training import Training
 from sod.labels.learner import LabelLearner
 from sod.labels.selection import select
@@ -53,12 +54,15 @@ class Pipeline:
         seed: Decides, with generation and student, everything that is random.
 
     Raises:
-        SodError: The folder holds the run of another configuration.
+        SodError: The folder holds the run of another configuration, or the batch of a student
+            cannot be shared by the processes.
     """
 
     def __init__(self, method: "Generations", training: Training, seed: int) -> None:
         self.method, self.training, self.seed = method, training, seed
-        self.data, self.folder = training.data, training.folder
+        self.data = training.data
+        self._check_batches()
+        self.folder = training.folder
         self.labelling = Labelling(method, training, seed)
         self.fast_dev_run = False
         self._check_configuration()
@@ -78,6 +82,13 @@ class Pipeline:
             labelled = self._label(number, trained, len(selected))
         return self._save_ensemble(self.folder / "last.ckpt")
 
+    def _check_batches(self) -> None:
+        """Check that the batch of each student can be shared by the processes."""
+        trainer = self.training.build_trainer([])
+        for student in self.method.students:
+            data = self.data.variant(str(self.data.train), batch_size=student.batch_size)
+            effective_batch(trainer, data)
+
     def _check_configuration(self) -> None:
         """Record the configuration of the run, or reject a folder of another one."""
         arguments = self.method.arguments()
@@ -88,6 +99,8 @@ class Pipeline:
             "batch_size": self.data.batch_size,
             "augmentation": asdict(self.data.augmentation),
         }
+        if self.data.batch_size_per != "process":  # left out of older records
+            data["batch_size_per"] = self.data.batch_size_per
         text = json.dumps({"method": arguments, "data": data, "seed": self.seed}, indent=2)
         path = self.folder / "pipeline.json"
         if path.is_file() and path.read_text(encoding="utf-8") != text:
@@ -116,7 +129,7 @@ class Pipeline:
         selected: Mapping[str, float],
     ) -> Method:
         """Train a student from scratch, continue its training, or load it."""
-        seed = self.seed * 1000 + number * 100 + index
+        seed = fold_seed(self.seed * 1000 + number * 100 + index)
         pl.seed_everything(seed, verbose=False)
         student = self.method.build_student(config)
         if not isinstance(student, LabelLearner):
@@ -139,14 +152,14 @@ class Pipeline:
         selected: Mapping[str, float],
     ) -> None:
         """Train a student in its folder, from its last checkpoint if there is one."""
-        data = self.data.variant(
-            self._datasets(number), config.size, config.batch_size, self.data.seed + seed
-        )
+        seed = fold_seed(self.data.seed + seed)
+        data = self.data.variant(self._datasets(number), config.size, config.batch_size, seed)
         student.use_labels(data, labelled.samples, labelled.labels, selected)
         steps = {} if config.max_steps is None else {"max_steps": config.max_steps}
         trainer = training_trainer(
             student, data, place, self.training.build_trainer, self.training.options, **steps
         )
+        self.training.report(f"{config.name}: {effective_batch(trainer, data)}")
         self.fast_dev_run = bool(getattr(trainer, "fast_dev_run", False))
         last = place / "last.ckpt"
         resume = str(last) if last.is_file() else None

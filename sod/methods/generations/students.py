@@ -16,7 +16,7 @@ class StudentConfig:
         method: The method, one that is trained on pseudo-masks: ConnNet or Student.
         arguments: Its arguments; without a ``backbone`` it gets that of the generations.
         max_steps: Optimiser steps; null: the trainer's.
-        batch_size: Images per step and process; null: the data's.
+        batch_size: Training images per batch, as data.batch_size_per counts them; null: the data's.
         size: Side of the training images in pixels; null: the data's.
     """
 

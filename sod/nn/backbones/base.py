@@ -59,5 +59,5 @@ class Backbone(nn.Module):
         return height // self.patch_size, width // self.patch_size
 
     def normalise(self, images: Tensor) -> Tensor:
-        """Return ``(images - mean) / std`` per channel."""
-        return (images - self.mean.view(-1, 1, 1)) / self.std.view(-1, 1, 1)
+        """Return ``(images - mean) / std`` per channel, in the precision of the weights."""
+        return (images.to(self.mean.dtype) - self.mean.view(-1, 1, 1)) / self.std.view(-1, 1, 1)

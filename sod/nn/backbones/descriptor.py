@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from sod.core.precision import full_precision_region
 from sod.nn.backbones.base import Backbone
 
 BINS = 8
@@ -37,7 +38,15 @@ class Descriptor(Backbone):
         self.widths = [width] * (2 if contrast else 1)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Map images ``[B, 3, H, W]`` in [0, 1] to features ``[B, 28 or 56, H/8, W/8]``."""
+        """Map images ``[B, 3, H, W]`` in [0, 1] to features ``[B, 28 or 56, H/8, W/8]``.
+
+        The features have the dtype of the images, but are computed in float32.
+        """
+        return self._features(images).to(images.dtype)
+
+    @full_precision_region
+    def _features(self, images: Tensor) -> Tensor:
+        """Return the features in float32."""
         self.grid(images)
         colours = cielab(images.float())
         mean = F.avg_pool2d(colours, self.patch_size)

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sod.core.errors import SodError
+from sod.core.precision import full_precision_region
 from sod.nn.backbones.build import BackboneConfig, build_backbone
 from sod.nn.backbones.vit import VisionBackbone
 
@@ -61,6 +62,7 @@ class FoundBackground:
         self.backbone = backbone
 
     @torch.no_grad()
+    @full_precision_region
     def masks(self, images: Tensor, tau: float = 0.3) -> Tensor:
         """Return the foreground, all that is not background, bool ``[B, 1, h, w]``.
 
@@ -69,7 +71,7 @@ class FoundBackground:
             tau: See :func:`found_background`.
         """
         self.backbone.to(images.device)
-        keys, queries = (self._heads(part) for part in self.backbone.tapped(images))
+        keys, queries = (self._heads(part) for part in self.backbone.tapped(images.float()))
         scores = queries[:, :, :1] @ keys.transpose(2, 3) / keys.shape[-1] ** 0.5
         attention = scores.float().softmax(-1)[:, :, 0]
         prefix = self.backbone.prefix

@@ -27,9 +27,9 @@ class StandardisedBackbone(Backbone):
         return self
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return features ``[B, channels, H / patch_size, W / patch_size]``."""
+        """Return features ``[B, channels, H / patch_size, W / patch_size]`` in their own dtype."""
         features: Tensor = self.backbone(images)
         if self.training:
             self.standardise.observe(features)
         standardised: Tensor = self.standardise(features)
-        return standardised
+        return standardised.to(features.dtype)

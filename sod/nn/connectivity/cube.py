@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sod.core.errors import SodError
-from sod.nn.precision import full_precision
+from sod.core.precision import full_precision
 
 Aggregation = Literal["mean", "max"]
 

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sod.core.errors import SodError
+from sod.core.precision import full_precision, full_precision_region
 from sod.nn.connectivity.cube import (
     Aggregation,
     cube_from_masks,
@@ -22,7 +23,7 @@ from sod.nn.connectivity.cube import (
     opposites,
 )
 from sod.nn.losses.saliency import binary_loss, dice_loss, iou_loss, weighted_mean
-from sod.nn.precision import finite_logits, full_precision
+from sod.nn.precision import finite_logits
 
 _NEVER = -1e4  # finite, as 0 * -inf would be NaN where a neighbour lies outside the image
 
@@ -120,6 +121,7 @@ def pair_weights(pixel_weights: Tensor, dilations: Sequence[int] = (1,)) -> Tens
     return pixel_weights * neighbours(pixel_weights, dilations, fill=1.0)
 
 
+@full_precision_region
 def connectivity_losses(
     logits: Tensor,
     targets: Tensor,
@@ -152,10 +154,9 @@ def connectivity_losses(
     factors = {name: factor for name, factor in vars(weights).items() if factor != 0}
     if not factors:
         raise SodError("connectivity loss: every weight is zero; set one of its terms above zero")
-    with torch.autocast(logits.device.type, enabled=False):
-        terms = _terms(logits, targets, aggregation, dilations, pixel_weights, image_weights)
-        values = {name: terms[name]() for name in factors}
-        loss = torch.stack([factor * values[name] for name, factor in factors.items()]).sum()
+    terms = _terms(logits, targets, aggregation, dilations, pixel_weights, image_weights)
+    values = {name: terms[name]() for name in factors}
+    loss = torch.stack([factor * values[name] for name, factor in factors.items()]).sum()
     return {"loss": loss, **values}
 
 

@@ -12,10 +12,10 @@ from typing import Literal
 from torch import Tensor, nn
 
 from sod.core.errors import SodError, suggest
+from sod.core.precision import full_precision
 from sod.nn.connectivity.cube import Aggregation, saliency_from_logits
 from sod.nn.connectivity.losses import ConnectivityWeights, connectivity_losses
 from sod.nn.losses.saliency import binary_loss, dice_loss, iou_loss
-from sod.nn.precision import full_precision
 
 
 @dataclass

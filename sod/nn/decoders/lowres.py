@@ -41,9 +41,11 @@ class LowResNet(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits ``[B, 1, 32, 32]`` of images ``[B, 3, H, W]`` in [0, 1], of any size."""
-        small = F.interpolate(images, (SIDE, SIDE), mode="bilinear", antialias=True)
+        small = F.interpolate(images.float(), (SIDE, SIDE), mode="bilinear", antialias=True)
         parts = (2 * small - 1, gradients(small), hue(small))
-        maps = [branch(part) for branch, part in zip(self.branches, parts, strict=True)]
+        maps = [
+            branch(part.to(images.dtype)) for branch, part in zip(self.branches, parts, strict=True)
+        ]
         logits: Tensor = self.trunk(torch.cat(maps, dim=1))
         return logits.view(-1, 1, OUTPUT, OUTPUT)
 

@@ -9,12 +9,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sod.core.errors import SodError
+from sod.core.precision import full_precision
 from sod.nn.backbones.build import BackboneConfig
 from sod.nn.backbones.build_pyramid import build_pyramid
 from sod.nn.backbones.pyramid import FINEST, Pyramid
 from sod.nn.decoders.cascade import Cascade
 from sod.nn.decoders.heads import HeadConfig, build_head
-from sod.nn.precision import full_precision
 from sod.nn.resize import pad_to_multiple, resize
 
 Resolution = Literal["image", "grid"]

@@ -3,11 +3,16 @@
 import torch
 from torch import Tensor, nn
 
+from sod.core.precision import full_precision_region
+from sod.nn.precision import KeepsPrecision
 from sod.nn.standardise import Standardise
 
 
-class PatchHead(nn.Module):
+class PatchHead(KeepsPrecision):
     """A 1×1 convolution to one logit per patch, the only trained part of FOUND and PEEKABOO.
+
+    It is small: its weights, their training and the logits are float32 whatever the precision of
+    the run, which then concerns the backbone alone.
 
     Args:
         channels: Number of channels of the features.
@@ -43,9 +48,10 @@ class PatchHead(nn.Module):
         if self.standardise is not None:
             self.standardise.observe(features)
 
+    @full_precision_region
     def forward(self, features: Tensor) -> Tensor:
         """Return logits ``[B, 1, h, w]`` of features ``[B, C, h, w]``."""
         if self.standardise is not None:
             features = self.standardise(features)
-        logits: Tensor = self.predict(features)
+        logits: Tensor = self.predict(features.to(self.predict.weight.dtype))
         return logits

@@ -12,8 +12,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sod.core.errors import SodError
+from sod.core.precision import full_precision_region
 from sod.nn.decoders.lowres import hue
 from sod.nn.layers import convolution
+from sod.nn.precision import KeepsPrecision
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,8 @@ class QualityConfig:
             raise SodError(f"quality_network.size: {self.size} is not a multiple of eight")
 
 
-class QualityNetwork(nn.Module):
-    """Network that rates the soft mask of an image.
+class QualityNetwork(KeepsPrecision):
+    """Network that rates the soft mask of an image, in float32 whatever the precision of a run.
 
     Args:
         config: Width and input size.
@@ -71,6 +73,7 @@ class QualityNetwork(nn.Module):
             nn.Linear(2 * width, 1),
         )
 
+    @full_precision_region
     def forward(self, images: Tensor, maps: Tensor) -> Tensor:
         """Return the logits of the quality scores, ``[B]``.
 
@@ -78,7 +81,7 @@ class QualityNetwork(nn.Module):
             images: RGB ``[B, 3, H, W]`` in [0, 1], of any size.
             maps: Soft masks ``[B, 1, H, W]`` in [0, 1].
         """
-        colours, masks = resize_square(images, self.size), resize_square(maps, self.size)
+        colours, masks = (resize_square(each.float(), self.size) for each in (images, maps))
         parts = (2 * colours - 1, hue_saturation_value(colours), 2 * masks - 1)
         features = [branch(part) for branch, part in zip(self.branches, parts, strict=True)]
         logits: Tensor = self.trunk(torch.cat(features, dim=1))

@@ -8,7 +8,8 @@ are non-negative. Every function computes in float32 at least.
 import torch.nn.functional as F
 from torch import Tensor
 
-from sod.nn.precision import finite_logits, full_precision
+from sod.core.precision import full_precision
+from sod.nn.precision import finite_logits
 
 _TINY = 1e-8
 

@@ -10,21 +10,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers.generation_runs import arguments
 from helpers.places import CONFIGS
 
 from sod.cli import main
 from sod.data.synthetic import write_scenes
 from sod.engine.checkpoint import read_checkpoint
-
-NETWORK = {"width": 4, "relation": False, "layers": 1, "dropout": 0.3, "merge": True, "finest": 8}
-STUDENTS = [
-    {"name": "patches", "arguments": {"network": NETWORK, "head": {"kind": "binary"}}},
-    {
-        "name": "unet",
-        "method": "Student",
-        "arguments": {"network": {"kind": "unet", "width": 4, "size": 32}},
-    },
-]
 
 
 @pytest.fixture(scope="module")
@@ -34,19 +25,6 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for mask in (folder / "masks").iterdir():
         mask.write_bytes(b"no label-free training may open this")
     return folder
-
-
-def arguments(scenes: Path, out: Path, *more: str) -> list[str]:
-    return [
-        *("fit", "--model=Generations", "--data.train", str(scenes), "--out", str(out)),
-        *("--model.backbone.name=descriptor", "--model.backbone.weights=null"),
-        *("--model.quality_network", json.dumps({"width": 4, "size": 8, "steps": 3})),
-        *("--model.students", json.dumps(STUDENTS), "--save_every=1"),
-        *("--data.size=32", "--data.batch_size=4", "--data.num_workers=0", "--data.val_images=0"),
-        *("--trainer.accelerator=cpu", "--trainer.max_steps=6", "--trainer.max_epochs=-1"),
-        *("--trainer.enable_model_summary=false", "--seed_everything=0"),
-        *more,
-    ]
 
 
 @pytest.fixture(scope="module")

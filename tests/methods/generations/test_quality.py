@@ -16,7 +16,7 @@ from sod.methods.generations.quality import (
     read_thumbnails,
     train_quality_network,
 )
-from sod.nn.decoders.quality import QualityConfig
+from sod.nn.decoders.quality import QualityConfig, QualityNetwork
 
 
 def test_thumbnails_are_averaged_images_and_maps(tmp_path: Path) -> None:
@@ -52,3 +52,28 @@ def test_the_quality_network_learns_which_maps_are_good() -> None:
         thumbnails, QualityConfig(8, 16, 60, 16, 0.003), 0, torch.device("cpu")
     )
     assert torch.equal(scores, quality_scores(again, thumbnails))
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_images_and_maps_are_mirrored_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (1, 3, 8, 8), generator=generator).byte()
+    maps = torch.randint(0, 256, (1, 2, 8, 8), generator=generator).byte()
+    given: list[tuple[torch.Tensor, torch.Tensor]] = []
+    forward = QualityNetwork.forward
+
+    def recording(self: QualityNetwork, images: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
+        given.append((images, maps))
+        return forward(self, images, maps)
+
+    monkeypatch.setattr(QualityNetwork, "forward", recording)
+    config = QualityConfig(4, 8, steps=20, batch_size=1)
+    train_quality_network(Thumbnails(images, maps), config, 0, torch.device("cpu"))
+    mirrored = []
+    for image, map_ in given:
+        flipped = torch.equal(image, images.flip(-1) / 255)
+        assert flipped or torch.equal(image, images / 255)
+        wanted = maps.flip(-1) if flipped else maps
+        assert any(torch.equal(map_[0, 0], member / 255) for member in wanted[0])
+        mirrored.append(flipped)
+    assert 5 <= sum(mirrored) <= 15

@@ -4,11 +4,11 @@ from typing import Any
 import pytest
 import timm
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from sod.core.errors import SodError
 from sod.nn.backbones.build import BackboneConfig, build_backbone
-from sod.nn.backbones.vit import Tap
+from sod.nn.backbones.vit import PositionMode, Tap
 
 NAME = "vit_tiny_patch16_224"
 
@@ -40,6 +40,26 @@ def test_blocks_count_from_either_end() -> None:
     assert (backbone.patch_size, backbone.channels) == (16, 3 * 192)
 
 
+@pytest.mark.parametrize(
+    ("name", "chosen", "expected"),
+    [
+        ("vit_small_patch16_224.dino", "auto", "dino"),
+        ("vit_small_patch8_224.dino", "auto", "dino"),
+        ("vit_tiny_patch16_224.augreg_in21k", "auto", "timm"),
+        ("vit_tiny_patch16_224", "auto", "timm"),
+        ("vit_small_patch16_224.dino", "timm", "timm"),
+        ("vit_tiny_patch16_224", "dino", "dino"),
+    ],
+)
+def test_positions_are_interpolated_as_in_dino_for_its_weights(
+    name: str, chosen: PositionMode, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A small model stands for each: the tag alone matters.
+    small = timm.create_model(NAME, num_classes=0, dynamic_img_size=True)
+    monkeypatch.setattr("sod.nn.backbones.build._load", lambda _: small)
+    assert build_backbone(BackboneConfig(name, None, pos_embed=chosen)).pos_embed == expected
+
+
 def test_statistics_are_those_of_the_model() -> None:
     expected = timm.create_model(NAME).pretrained_cfg
     backbone = build_backbone(BackboneConfig(NAME, None, block=0))
@@ -60,4 +80,11 @@ def test_shared_weights_load(shared: Path) -> None:
     file = shared / "weights" / "vit_tiny_patch16_224.safetensors"
     backbone = build_backbone(BackboneConfig(NAME, str(file), "value", 6))
     assert len(backbone.vit.blocks) == 6
+    state = load_file(file)
+    assert torch.equal(backbone.vit.pos_embed, state["pos_embed"])
+    assert torch.equal(backbone.vit.blocks[5].mlp.fc2.weight, state["blocks.5.mlp.fc2.weight"])
+    (value,) = backbone.parts
+    assert torch.equal(value.norm.weight, state["blocks.6.norm1.weight"])
+    assert torch.equal(value.linear.weight, state["blocks.6.attn.qkv.weight"][384:])
+    assert torch.equal(value.linear.bias, state["blocks.6.attn.qkv.bias"][384:])
     assert torch.isfinite(backbone(torch.rand(1, 3, 48, 32))).all()

@@ -1,13 +1,18 @@
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
+import timm
 import torch
+from helpers.vit_cases import Model
+from safetensors.torch import save_file
+from torch import Tensor
 
 from sod.core.errors import SodError
 from sod.nn.backbones.build import BackboneConfig
 from sod.nn.backbones.found import FoundBackground, found_background
+
+NAME, TAU = "vit_tiny_patch16_224", 0.5
 
 
 def plain_background(
@@ -47,17 +52,62 @@ def test_a_head_that_attends_to_many_patches_weighs_less() -> None:
     assert found_background(keys, attention, 0.5).tolist() == [[True, False, False, False]]
 
 
-def test_masks_of_real_weights(shared: Path) -> None:
-    weights = str(shared / "weights" / "vit_tiny_patch16_224.safetensors")
-    found = FoundBackground(BackboneConfig("vit_tiny_patch16_224", weights, "key", 6, "timm"))
-    images = torch.rand(2, 3, 64, 96)
-    masks = found.masks(images)
-    assert masks.shape == (2, 1, 4, 6)
-    vit, keys = found.backbone, found.backbone.tapped(images)[0]
-    assert keys.shape == (2, 25, 192)
-    assert vit.prefix == 1
-    assert vit.heads == 3
-    assert torch.equal(masks, found.masks(images))
+@pytest.fixture(scope="module")
+def vit(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Model]:
+    """A file of random weights, and timm's model with them."""
+    torch.manual_seed(0)
+    model = timm.create_model(NAME, dynamic_img_size=True).eval()
+    for name, parameter in model.named_parameters():  # zero tokens and biases would hide errors
+        scales = "norm" in name and name.endswith("weight")
+        torch.nn.init.normal_(parameter, float(scales), 0.08)
+    file = tmp_path_factory.mktemp("weights") / "vit.safetensors"
+    save_file(model.state_dict(), file)
+    return str(file), model
+
+
+def attention_of_timm(vit: Model, images: Tensor, block: int) -> tuple[Tensor, Tensor]:
+    """Return the keys ``[B, heads, N, d]`` and the class token's attention of timm's forward."""
+    inside, seen = vit.blocks[block].attn, {}
+    inside.fused_attn = False
+    hooks = [
+        inside.k_norm.register_forward_hook(lambda _, __, keys: seen.update(keys=keys)),
+        inside.attn_drop.register_forward_hook(lambda _, __, shares: seen.update(shares=shares)),
+    ]
+    mean, std = (torch.tensor(vit.pretrained_cfg[key]).view(3, 1, 1) for key in ("mean", "std"))
+    with torch.no_grad():
+        vit.forward_features((images - mean) / std)
+    for hook in hooks:
+        hook.remove()
+    return seen["keys"][:, :, 1:], seen["shares"][:, :, 0, 1:]
+
+
+@pytest.mark.parametrize("block", [-1, 6])
+def test_keys_and_attention_are_those_of_timm(
+    vit: tuple[str, Model], block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The class token's attention of timm's own forward, and the mask that follows from it."""
+    file, model = vit
+    images = torch.rand(2, 3, 48, 80, generator=torch.Generator().manual_seed(0))
+    images[:, 1:, 16:, 32:] *= 0.2
+    expected_keys, expected = attention_of_timm(model, images, block)
+    assert expected_keys.shape == (2, 3, 15, 64)
+    assert expected.shape == (2, 3, 15)
+    assert (expected.amax(2) / expected.mean(2)).min() > 1.5  # far from even
+    given: list[Tensor] = []
+
+    def recording(keys: Tensor, attention: Tensor, tau: float) -> Tensor:
+        given.extend((keys, attention))
+        return found_background(keys, attention, tau)
+
+    monkeypatch.setattr("sod.nn.backbones.found.found_background", recording)
+    masks = FoundBackground(BackboneConfig(NAME, file, "key", block, "timm")).masks(images, TAU)
+    torch.testing.assert_close(given[0], expected_keys, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(given[1], expected, atol=1e-5, rtol=1e-5)
+    for image in range(2):
+        plain, _ = plain_background(expected_keys[image].numpy(), expected[image].numpy(), TAU)
+        assert masks[image].flatten().tolist() == [not background for background in plain]
+    assert masks.shape == (2, 1, 3, 5)
+    assert 0 < masks.float().mean() < 1
 
 
 def test_a_backbone_without_class_token_is_refused() -> None:

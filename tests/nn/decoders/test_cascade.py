@@ -33,6 +33,15 @@ def test_channels_of_the_deepest_level_are_dropped_in_training_only() -> None:
     torch.manual_seed(0)
     cascade = Cascade([4, 6], width=8, dropout=0.5)
     features = [torch.randn(1, 4, 6, 6), torch.randn(1, 6, 3, 3)]
+    seen: list[torch.Tensor] = []
+    cascade.dropout.register_forward_hook(lambda _, given, kept: seen.extend((given[0], kept)))
     assert not torch.equal(cascade(features)[1], cascade(features)[1])
+    given, kept = seen[:2]
+    assert given.shape == (1, 6, 3, 3)  # the deepest level alone
+    assert len(seen) == 4
+    dropped = kept[0].flatten(1).abs().sum(1) == 0
+    assert 0 < dropped.sum() < 6
+    torch.testing.assert_close(kept[0, ~dropped], 2 * given[0, ~dropped])
     cascade.eval()
     assert torch.equal(cascade(features)[0], cascade(features)[0])
+    assert torch.equal(seen[-1], seen[-2])

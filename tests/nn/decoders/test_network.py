@@ -11,7 +11,6 @@ from sod.nn.backbones.build_pyramid import build_pyramid
 from sod.nn.backbones.pyramid import Pyramid
 from sod.nn.decoders.heads import HeadConfig
 from sod.nn.decoders.network import (
-    SHARES,
     CascadeNetwork,
     NetworkConfig,
     Resolution,
@@ -40,7 +39,7 @@ def test_deep_supervision_adds_the_coarser_levels_while_training() -> None:
     assert [tuple(maps.shape) for maps in logits] == [(1, 8, 40, 56)] * 4
     losses = network.losses(logits, mask)
     levels = [network.head.losses(maps, mask)["loss"].item() for maps in logits]
-    expected = sum(share * loss for share, loss in zip(SHARES, levels, strict=True))
+    expected = levels[0] + 0.8 * levels[1] + 0.6 * levels[2] + 0.4 * levels[3]
     assert losses["loss"].item() == pytest.approx(expected)
     assert set(losses) >= {"decoupled", "connectivity", "voted", "side1", "side2", "side3"}
     assert losses["side2"].item() == pytest.approx(levels[2])
@@ -77,9 +76,17 @@ def test_any_pyramid_can_be_used() -> None:
         def forward(self, images: Tensor) -> list[Tensor]:
             return [F.avg_pool2d(images, stride) for stride in self.strides]
 
-    network = CascadeNetwork(Means((3, 3), (5, 15)), config=NetworkConfig(width=8))
+    network = CascadeNetwork(Means((3, 3), (5, 15)), config=NetworkConfig(width=8)).eval()
     assert network.pyramid.multiple == 15
-    assert network.saliency(torch.rand(1, 3, 31, 44)).shape == (1, 1, 31, 44)
+    images = torch.rand(1, 3, 31, 44)
+    with torch.no_grad():
+        saliency = network.saliency(images)
+        # 31 x 44 pixels are padded to 45 x 45, and 7 x 9 cells of 5 pixels lie in the image.
+        padded = F.pad(images, (0, 1, 0, 14), mode="replicate")
+        decoded = network.cascade([F.avg_pool2d(padded, stride) for stride in (5, 15)])[0]
+        cells = network.head.saliency(network.head(decoded)[..., :7, :9])
+    expected = F.interpolate(cells, (35, 45), mode="bilinear")[..., :31, :44]
+    torch.testing.assert_close(saliency, expected)
 
 
 @pytest.mark.parametrize(("finest", "strides"), [(4, (4, 8, 16)), (8, (8, 16)), (16, (16,))])

@@ -1,0 +1,211 @@
+"""One step of PEEKABOO against its plain formulation; every option as in the shipped configs."""
+
+from typing import Any
+
+import pytest
+import torch
+from helpers.peekaboo_cases import (
+    MEAN,
+    Step,
+    assert_step,
+    batch,
+    close,
+    configured,
+    hidden,
+    step,
+)
+from helpers.peekaboo_oracle import Refined, bce, contrast_weights, cut, mse, stacked, zeta
+from torch import Tensor
+
+from sod.methods.peekaboo import Peekaboo
+
+# Zunair & Ben Hamza, BMVC 2024, section 3, and the published train.py: alpha, beta and gamma of the
+# three terms, and the weight of the regulariser BCE(z, b).
+PUBLISHED = {"segmenter": 1.5, "masked": 1.0, "consistency": 1.0, "sharpen": 4.0}
+EQUAL = {"segmenter": 1.0, "masked": 1.0, "consistency": 1.0}
+
+
+@pytest.fixture
+def inputs() -> Step:
+    return step()
+
+
+def refined(inputs: Step, masks: Tensor, downsample: str = "any") -> list[Refined]:
+    """Return ζ of each mask, guided by the unmasked image."""
+    return [zeta(x, mask, downsample) for x, mask in zip(inputs.images, masks, strict=True)]
+
+
+def objects(inputs: Step, tau: float) -> Tensor:
+    """Return TokenCut's objects, of the first feature alone, as bool ``[4, 8, 8]``."""
+    return torch.stack([cut(features[:3].numpy(), tau) for features in inputs.features()])
+
+
+def test_a_published_step(inputs: Step, monkeypatch: pytest.MonkeyPatch) -> None:
+    z, masked_z = inputs.logits(), inputs.logits(masked=True)
+    whole, own = refined(inputs, z > 0), refined(inputs, masked_z > 0)
+    # The case has both outcomes of the refinement, and two different targets.
+    assert [each.accepted for each in whole] == [True, True, False, True]
+    assert [each.accepted for each in own] == [True, False, False, True]
+    targets, own_targets = stacked(whole), stacked(own)
+    assert not torch.equal(targets, own_targets)
+    assert not torch.equal(targets, (z > 0).double())
+    terms = {
+        "segmenter": bce(z, targets).mean(),
+        "masked": bce(masked_z, own_targets).mean(),
+        "consistency": mse(targets, own_targets),
+        "sharpen": bce(z, (z > 0).double()).mean(),
+    }
+    method = configured(monkeypatch, "peekaboo")
+    visuals = assert_step(method, inputs, PUBLISHED, terms)
+    assert torch.equal(visuals["target"][:, 0].double(), targets)
+    assert torch.equal(visuals["image"], inputs.images)
+    assert torch.equal(visuals["masked"], inputs.masked_images)
+    close(visuals["prediction"][:, 0], z.sigmoid(), "prediction")
+
+
+def test_the_published_consistency_has_no_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
+    output = configured(monkeypatch, "peekaboo").loss(batch())
+    assert output.terms["consistency"] > 0.05
+    trained = {name: term.requires_grad for name, term in output.terms.items()}
+    assert trained == {"segmenter": True, "masked": True, "consistency": False, "sharpen": True}
+
+
+@pytest.mark.parametrize("downsample", ["half", "area"])
+def test_targets_by_half_and_by_area(
+    inputs: Step, monkeypatch: pytest.MonkeyPatch, downsample: str
+) -> None:
+    z, masked_z = inputs.logits(), inputs.logits(masked=True)
+    targets, own = (stacked(refined(inputs, x > 0, downsample)) for x in (z, masked_z))
+    assert not torch.equal(targets, stacked(refined(inputs, z > 0)))
+    terms = {
+        "segmenter": bce(z, targets).mean(),
+        "masked": bce(masked_z, own).mean(),
+        "consistency": mse(targets, own),
+        "sharpen": bce(z, (z > 0).double()).mean(),
+    }
+    method = configured(monkeypatch, "peekaboo", {"downsample": downsample})
+    assert_step(method, inputs, PUBLISHED, terms)
+
+
+@pytest.mark.parametrize("masked_target", ["own", "whole"])
+@pytest.mark.parametrize("kind", ["published", "saliency", "target"])
+def test_variants_of_consistency_and_target(
+    inputs: Step, monkeypatch: pytest.MonkeyPatch, kind: str, masked_target: str
+) -> None:
+    z, masked_z = inputs.logits(), inputs.logits(masked=True)
+    whole = stacked(refined(inputs, z > 0))
+    own = stacked(refined(inputs, masked_z > 0)) if masked_target == "own" else whole
+    consistency = {
+        "published": mse(whole, own),
+        "saliency": mse(z.sigmoid(), masked_z.sigmoid()),
+        "target": bce(masked_z, whole).mean(),
+    }
+    terms = {
+        "segmenter": bce(z, whole).mean(),
+        "masked": bce(masked_z, own).mean(),
+        "consistency": consistency[kind],
+        "sharpen": bce(z, (z > 0).double()).mean(),
+    }
+    variant = {"terms.consistency_kind": kind, "terms.masked_target": masked_target}
+    # Weights of their own show which term has which.
+    variant |= {"terms.segmenter": 0.7, "terms.masked": 1.3, "terms.consistency": 2.9}
+    method = configured(monkeypatch, "peekaboo", variant | {"terms.sharpen": 3.1})
+    weights = {"segmenter": 0.7, "masked": 1.3, "consistency": 2.9, "sharpen": 3.1}
+    assert_step(method, inputs, weights, terms)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "downsample"),
+    [({}, "any"), ({"downsample": "half"}, "half"), ({"downsample": "area"}, "area")],
+)
+def test_a_step_of_peekaboo_plus(
+    inputs: Step, monkeypatch: pytest.MonkeyPatch, overrides: dict[str, Any], downsample: str
+) -> None:
+    """TokenCut's refined objects are the targets of both images, weighted by their contrast."""
+    z, masked_z = (inputs.logits(masked, standardise=True) for masked in (False, True))
+    initial = refined(inputs, objects(inputs, tau=0.3), downsample)
+    targets, weights = stacked(initial), contrast_weights(initial)
+    assert weights.tolist() == pytest.approx([0.1, 1.0, 0.1, 0.639], abs=1e-3)
+    terms = {
+        "segmenter": (weights * bce(z, targets)).mean(),
+        "masked": (weights * bce(masked_z, targets)).mean(),
+        "consistency": mse(z.sigmoid(), masked_z.sigmoid()),
+    }
+    method = configured(monkeypatch, "peekaboo_plus", overrides)
+    visuals = assert_step(method, inputs, EQUAL, terms)
+    close(visuals["target"][:, 0], targets, "target")
+
+
+def test_initial_targets_may_have_equal_weights(
+    inputs: Step, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    z, masked_z = (inputs.logits(masked, standardise=True) for masked in (False, True))
+    targets = stacked(refined(inputs, objects(inputs, tau=0.3)))
+    terms = {
+        "segmenter": bce(z, targets).mean(),
+        "masked": bce(masked_z, targets).mean(),
+        "consistency": bce(masked_z, targets).mean(),
+    }
+    overrides = {"initial_targets.weight_images": False, "terms.consistency_kind": "target"}
+    assert_step(configured(monkeypatch, "peekaboo_plus", overrides), inputs, EQUAL, terms)
+
+
+def test_peekaboo_plus_after_its_initial_targets(
+    inputs: Step, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The prediction for the whole image, refined, is the target of both; its weight is 1."""
+    method = configured(monkeypatch, "peekaboo_plus", {"initial_targets.steps": 30})
+    monkeypatch.setattr(Peekaboo, "global_step", 30)
+    z, masked_z = (inputs.logits(masked, standardise=True) for masked in (False, True))
+    targets = stacked(refined(inputs, z > 0))
+    terms = {
+        "segmenter": bce(z, targets).mean(),
+        "masked": bce(masked_z, targets).mean(),
+        "consistency": mse(z.sigmoid(), masked_z.sigmoid()),
+        "sharpen": bce(z, (z > 0).double()).mean(),
+    }
+    assert_step(method, inputs, {**EQUAL, "sharpen": 0.0}, terms)
+
+
+def test_after_a_collapse_the_published_method_learns_tokencut_s_objects(
+    inputs: Step, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    method = configured(monkeypatch, "peekaboo")
+    monkeypatch.setattr(Peekaboo, "global_step", 200)
+    method.started.fill_(120)
+    z, masked_z = inputs.logits(), inputs.logits(masked=True)
+    targets = stacked(refined(inputs, objects(inputs, tau=0.2)))
+    assert not torch.equal(targets, stacked(refined(inputs, objects(inputs, tau=0.3))))
+    terms = {
+        "segmenter": bce(z, targets).mean(),
+        "masked": bce(masked_z, targets).mean(),
+        "consistency": torch.zeros(()).double(),
+    }
+    weights = {name: PUBLISHED[name] for name in terms}
+    visuals = assert_step(method, inputs, weights, terms)
+    assert torch.equal(visuals["target"][:, 0].double(), targets)
+
+
+def test_regions_that_come_with_the_batch_are_masked(
+    inputs: Step, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    method, given = configured(monkeypatch, "peekaboo"), batch()
+    given["regions"] = hidden().flip(0)
+    monkeypatch.setattr(method.masker, "draw", lambda *_: pytest.fail("drawn again"))
+    masked = torch.where(given["regions"], MEAN.view(1, 3, 1, 1), inputs.images)
+    masked_z = inputs._replace(masked_images=masked).logits(masked=True)
+    output = method.loss(given)
+    assert torch.equal(output.visuals["masked"], masked)
+    expected = bce(masked_z, stacked(refined(inputs, masked_z > 0))).mean()
+    close(output.terms["masked"], expected, "masked")
+
+
+def test_nothing_is_masked_if_no_term_needs_it(
+    inputs: Step, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    method = configured(monkeypatch, "peekaboo", {"terms.masked": 0.0, "terms.consistency": 0.0})
+    z = inputs.logits()
+    targets = stacked(refined(inputs, z > 0))
+    terms = {"segmenter": bce(z, targets).mean(), "sharpen": bce(z, (z > 0).double()).mean()}
+    visuals = assert_step(method, inputs, {"segmenter": 1.5, "sharpen": 4.0}, terms)
+    assert torch.equal(visuals["masked"], inputs.images)
