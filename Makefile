@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 OUT ?= demo
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint mutants clean
 
 demo: .venv/installed
 	rm -rf $(OUT)/run $(OUT)/table
@@ -19,6 +19,10 @@ lint: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# Changes one expression of the code at a time; each change should make a test fail.
+mutants: .venv/installed-dev
+	cd tests && ../$(BIN)/python -m mutation --count 200
 
 clean:
 	rm -rf .venv $(OUT) *.egg-info
