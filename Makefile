@@ -13,7 +13,7 @@ demo: .venv/installed
 	@echo "Pictures: $(OUT)/table/grid.png, and $(OUT)/predictions/{map,overlay,cutout}"
 
 test: lint
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""Validation with masks, for those who ask for it: it trains nothing and selects nothing."""
+"""Validation with masks, for those who ask for it; it selects a checkpoint with ``--best`` only."""
 
 from typing import Any
 
