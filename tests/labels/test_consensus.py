@@ -10,6 +10,7 @@ def test_agreement_is_the_mean_over_the_others() -> None:
     maps[0, 0], maps[1, 0], maps[2] = 1, 1, 1
     expected = torch.tensor([(1 + 0.5) / 2, (1 + 0.5) / 2, 0.5])
     torch.testing.assert_close(agreements(maps), expected)
+    assert agreements(maps[1:]).tolist() == [0.5, 0.5]
     assert agreements(maps[:1]).tolist() == [1.0]
 
 

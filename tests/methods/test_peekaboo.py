@@ -18,6 +18,7 @@ from helpers.peekaboo_oracle import Refined, bce, contrast_weights, cut, mse, st
 from torch import Tensor
 
 from sod.methods.peekaboo import Peekaboo
+from sod.nn.backbones.build import BackboneConfig
 
 # Zunair & Ben Hamza, BMVC 2024, section 3, and the published train.py: alpha, beta and gamma of the
 # three terms, and the weight of the regulariser BCE(z, b).
@@ -209,3 +210,15 @@ def test_nothing_is_masked_if_no_term_needs_it(
     terms = {"segmenter": bce(z, targets).mean(), "sharpen": bce(z, (z > 0).double()).mean()}
     visuals = assert_step(method, inputs, {"segmenter": 1.5, "sharpen": 4.0}, terms)
     assert torch.equal(visuals["masked"], inputs.images)
+
+
+def test_checkpoints_hold_the_head_alone_unless_asked() -> None:
+    backbone = BackboneConfig("vit_tiny_patch16_224", None, pos_embed="timm")
+    for method, expected in (
+        (Peekaboo(backbone), False),
+        (Peekaboo(backbone, store_backbone=True), True),
+    ):
+        checkpoint: dict[str, Any] = {"state_dict": method.state_dict()}
+        method.on_save_checkpoint(checkpoint)
+        assert any(name.startswith("backbone.") for name in checkpoint["state_dict"]) is expected
+        assert "head.predict.weight" in checkpoint["state_dict"]

@@ -111,4 +111,6 @@ def test_counts_of_images_of_several_sizes_form_a_batch() -> None:
         single = [function(part) for part in counts]
         torch.testing.assert_close(function(batch), torch.stack(single))
     assert iou(batch)[:, 0].tolist() == pytest.approx([3 / 7, 1])
+    nothing = Counts(*torch.zeros(4, 1))
+    assert [iou(nothing).item(), iou(nothing, 1.0).item()] == [0, 1]
     assert balanced_error(batch)[:, 0].tolist() == pytest.approx([1 - (3 / 6 + 5 / 6) / 2, 0])

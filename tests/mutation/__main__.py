@@ -28,7 +28,10 @@ TESTS = {
     "sod/methods/connnet.py": [METHODS[2], "tests/methods/test_published_settings.py"],
     "sod/methods/student.py": [METHODS[3], "tests/methods/test_published_settings.py"],
     "sod/methods/generations/combination.py": ["tests/methods/generations/test_combination.py"],
-    "sod/methods/generations/labelling.py": ["tests/methods/generations"],
+    "sod/methods/generations/labelling.py": [
+        "tests/methods/generations/test_labels_by_hand.py",
+        "tests/methods/generations",
+    ],
     "sod/methods/generations/quality.py": ["tests/methods/generations/test_quality.py"],
     "sod/labels/consensus.py": ["tests/labels", "tests/methods/generations/test_combination.py"],
     "sod/labels/selection.py": ["tests/labels"],

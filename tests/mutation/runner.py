@@ -27,6 +27,8 @@ LIBRARIES = (
     "timm",
     "torchmetrics",
 )
+OTHER_PROCESSES = "not processes and not killed and not workers"
+"""Leaves out tests that start processes: these import the code as it is on disk."""
 TIMEOUT = 300.0
 """Seconds after which a mutant counts as caught: it does not end."""
 
@@ -117,4 +119,5 @@ class Runner:
         import pytest
 
         options = ["-x", "-q", "-p", "no:cacheprovider", "--no-header", "-W", "ignore"]
+        options += ["-k", OTHER_PROCESSES]
         os._exit(int(pytest.main([*options, *tests])))

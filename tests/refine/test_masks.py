@@ -126,7 +126,12 @@ def test_iou_broadcasts() -> None:
 
 @pytest.mark.parametrize(
     ("shape", "expected"),
-    [((1, 1), [0]), ((1, 3), [0, 1, 2]), ((3, 1), [0, 1, 2]), ((3, 3), [0, 1, 2, 3, 5, 6, 7, 8])],
+    [
+        ((1, 1), [0]),
+        ((1, 3), [0, 1, 2]),
+        ((3, 1), [0, 1, 2]),
+        ((4, 5), [0, 1, 2, 3, 4, 5, 9, 10, 14, 15, 16, 17, 18, 19]),
+    ],
 )
 def test_border_pixels_are_the_outermost_ones(shape: tuple[int, int], expected: list[int]) -> None:
     maps = torch.arange(shape[0] * shape[1]).view(1, *shape)
