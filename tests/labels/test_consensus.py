@@ -19,5 +19,8 @@ def test_maps_are_joined_as_asked() -> None:
     scores = torch.tensor([[0.5, 0.9], [1.0, 0.3]])
     assert combine(maps, scores, "mean")[:, 0, 0, 0].tolist() == [0.5, 0.5]
     assert combine(maps, scores, "best")[:, 0, 0, 0].tolist() == [1.0, 0.0]
+    three = maps[:, :1].expand(2, 3, 1, 3, 4)
+    best = combine(three, torch.tensor([[0.9, 0.2, 0.6], [0.1, 0.8, 0.5]]), "best")
+    assert best[:, 0, 0, 0].tolist() == [0.0, 1.0, 0.0]
     weighted = combine(maps, scores, "weighted", power=2.0)[:, 0, 0, 0]
     torch.testing.assert_close(weighted, torch.tensor([1 / 1.25, 0.09 / 0.9]))

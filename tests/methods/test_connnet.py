@@ -181,6 +181,13 @@ def test_connected_pixels_are_one_instance() -> None:
         method.network.head.predict.bias.fill_(4.0)
     found = method.eval().instances(torch.zeros(1, 3, 40, 64))[0]
     assert found.boxes.tolist() == [[0, 0, 64, 40]]
+    sizes: list[torch.Size] = []
+    scaled = ConnNet(
+        FREE, NetworkConfig(decoder="linear"), inference=InferenceConfig("resize", scales=(2.0,))
+    )
+    scaled.network.register_forward_pre_hook(lambda _, inputs: sizes.append(inputs[0].shape[-2:]))
+    assert scaled.eval().instances(torch.zeros(1, 3, 40, 64))[0].labels.shape == (40, 64)
+    assert sizes == [(80, 128)]
     binary = ConnNet(FREE, NetworkConfig(decoder="linear"), HeadConfig("binary"))
     with pytest.raises(SodError, match="binary head"):
         binary.instances(torch.zeros(1, 3, 40, 64))

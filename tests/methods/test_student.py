@@ -157,3 +157,16 @@ def test_the_quality_network_reads_colours_hue_and_mask() -> None:
     torch.testing.assert_close(network(images[1:2], maps[1:2]), scores[1:2])
     assert not torch.allclose(network(images, maps.flip(-1)), scores, atol=1e-4)
     assert not torch.allclose(network(images.flip(-1), maps), scores, atol=1e-4)
+
+
+def test_images_are_averaged_when_they_are_made_smaller(monkeypatch: pytest.MonkeyPatch) -> None:
+    method, seen = Student(StudentNetwork("unet", 4, 32)), list[torch.Tensor]()
+    forward = method.network.forward
+    monkeypatch.setattr(
+        method.network, "forward", lambda images: seen.append(images) or forward(images)
+    )
+    lines = torch.zeros(1, 3, 256, 256)
+    lines[..., ::8] = 1  # every eighth column, which plain bilinear sampling misses
+    method.saliency(lines)
+    assert seen[0].shape == (1, 3, 32, 32)
+    torch.testing.assert_close(seen[0][..., 2:-2], torch.full((1, 3, 32, 28), 0.125))

@@ -41,9 +41,10 @@ def shown(method: TokenCut, images: Tensor, monkeypatch: pytest.MonkeyPatch) -> 
         ((43, 62), {"scale": 2.0}, (88, 128)),  # of 86 and 124; 124 / 8 is rounded to even
         ((43, 62), {"resize": "discovery"}, (48, 64)),  # the next multiples
         ((80, 160), {"max_tokens": 50}, (40, 80)),  # 200 tokens are halved on both sides
+        ((80, 160), {"max_tokens": 200, "scale": 2.0}, (80, 160)),  # of 800 tokens
         ((3, 5), {}, (8, 8)),  # at least one patch
     ],
-    ids=["nearest", "scale", "discovery", "bounded", "tiny"],
+    ids=["nearest", "scale", "discovery", "bounded", "scaled and bounded", "tiny"],
 )
 def test_the_size_of_what_the_backbone_is_given(
     size: tuple[int, int],

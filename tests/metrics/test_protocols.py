@@ -156,6 +156,10 @@ def test_a_single_pixel_has_an_alignment_of_one_except_under_pysod() -> None:
 
 
 def test_single_mode_keeps_the_largest_component() -> None:
+    multi, single = get_protocol("image-max"), get_protocol("image-max-single")
+    assert single == dataclasses.replace(
+        multi, name=single.name, users=single.users, components="single"
+    )
     saliency = np.zeros((8, 8))
     saliency[1:3, 1:3], saliency[5:8, 4:8] = 0.9, 0.6
     mask = np.zeros((8, 8), np.uint8)
