@@ -118,6 +118,11 @@ def test_iou_of_two_empty_masks_is_an_option(dtype: torch.dtype) -> None:
     assert mask_iou(empty, empty, empty=0.0).tolist() == [0, 0]
 
 
+def test_iou_of_soft_masks_smaller_than_a_pixel() -> None:
+    faint = torch.tensor([[0.2, 0.0]])
+    assert mask_iou(faint, 2 * faint).item() == pytest.approx(0.5)
+
+
 def test_iou_broadcasts() -> None:
     masks = torch.cat([mask("##", ".."), mask("##", "##"), mask("..", "..")])
     pairs = mask_iou(masks[:, None, 0], masks[None, :, 0])
