@@ -94,18 +94,10 @@ def evaluate_maps(
         SodError: The folder is absent, has no map of the dataset, or a map cannot be read.
     """
     files = map_files(folder, dataset)
-    measurable = [sample for sample in samples if sample.name in files]
-    if not measurable:
-        raise SodError(
-            f"--maps {folder}: holds no map for {dataset}: expected, for example, "
-            f"{samples[0].name}.png."
-        )
-    names = {sample.name for sample in samples}
-    missing = [sample.name for sample in samples if sample.name not in files]
-    findings = Findings(folder, dataset, missing, sorted(files.keys() - names), [])
+    findings = _compare_names(folder, dataset, samples, set(files))
     name = label or folder.resolve().name
     evaluator = Evaluator(name, dataset, protocol, refinements, gallery)
-    for sample in measurable:
+    for sample in (sample for sample in samples if sample.name in files):
         image, mask, saliency = _load(sample, files[sample.name])
         if saliency.shape[-2:] != mask.shape:
             findings.resized.append(sample.name)
@@ -117,6 +109,20 @@ def evaluate_maps(
         row.pop("seconds_per_image")
         row.pop("peak_memory_mb", None)
     return result, findings
+
+
+def _compare_names(
+    folder: Path, dataset: str, samples: Sequence[Sample], found: set[str]
+) -> Findings:
+    """Return which maps are missing, and which belong to no sample."""
+    names = {sample.name for sample in samples}
+    if not names & found:
+        raise SodError(
+            f"--maps {folder}: holds no map for {dataset}: expected, for example, "
+            f"{samples[0].name}.png."
+        )
+    missing = [sample.name for sample in samples if sample.name not in found]
+    return Findings(folder, dataset, missing, sorted(found - names), [])
 
 
 def _load(sample: Sample, file: Path) -> tuple[Tensor, Tensor, Tensor]:
