@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 OUT ?= demo
 
-.PHONY: demo test lint mutants clean
+.PHONY: demo test test-all lint mutants clean
 
 demo: .venv/installed
 	rm -rf $(OUT)/run $(OUT)/table
@@ -14,6 +14,10 @@ demo: .venv/installed
 
 test: lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal
+
+# Also the tests marked slow, on all cores; they repeat the promises of `make test` at greater length.
+test-all: lint
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal -m ""
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .
