@@ -28,7 +28,7 @@ from torch.nn.functional import interpolate
 from sod.core.errors import SodError
 from sod.data.benchmarks import find_dataset
 from sod.data.synthetic import make_scene
-from sod.refine import bilateral_solver
+from sod.refinement import bilateral_solver
 
 CROPS = (16, 50)
 Pair = tuple[Tensor, Tensor]

@@ -14,7 +14,7 @@ import torch
 
 from sod.data.maps import read_map
 from sod.data.reading import read_mask
-from sod.refine.masks import mask_iou
+from sod.refinement.masks import mask_iou
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"

@@ -27,7 +27,7 @@ from torch import Tensor
 from sod.cli.app import COMMANDS, assemble
 from sod.data.dataset import Batch
 from sod.methods.peekaboo import Peekaboo
-from sod.refine import BilateralGrid, refine_targets
+from sod.refinement import BilateralGrid, refine_targets
 
 TARGET = 2.5
 CASES = {

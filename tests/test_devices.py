@@ -18,7 +18,7 @@ from sod.nn.connectivity.losses import ConnectivityWeights, connectivity_losses
 from sod.nn.decoders.quality import QualityConfig, QualityNetwork
 from sod.nn.losses.peekaboo import consistency_loss, sharpen_loss
 from sod.nn.losses.saliency import binary_loss, dice_loss, iou_loss
-from sod.refine import bilateral_solver, fill_holes, largest_component, refine_targets
+from sod.refinement import bilateral_solver, fill_holes, largest_component, refine_targets
 from sod.spectral import normalized_cut, second_eigenvector
 
 EVERY_DEVICE = pytest.mark.parametrize("device", DEVICES)

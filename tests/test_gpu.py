@@ -6,7 +6,7 @@ from helpers.device_cases import METHODS, batch, build, evaluated, pictures, see
 from torch import Tensor
 
 from sod.metrics import PROTOCOLS, SaliencyMetrics
-from sod.refine import bilateral_solver, refine_targets
+from sod.refinement import bilateral_solver, refine_targets
 
 GPU = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else None
 

@@ -25,7 +25,7 @@ from sod.nn.decoders.patch_head import PatchHead
 from sod.nn.decoders.quality import QualityConfig, QualityNetwork
 from sod.nn.propagation import propagate
 from sod.nn.resize import lanczos_resize
-from sod.refine import bilateral_solver, refine_targets
+from sod.refinement import bilateral_solver, refine_targets
 from sod.spectral import affinity, normalized_cut, second_eigenvector
 
 FEATURES = clusters(64, 0).T.reshape(1, 6, 8, 8)

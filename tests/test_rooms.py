@@ -16,7 +16,7 @@ ROOMS = {
     "nn": "backbones, decoders, connectivity and losses: plain modules and functions",
     "metrics": "the metrics of a map, and the protocols that define how they are computed",
     "spectral": "the token graph, its eigenvector and the normalized cut",
-    "refine": "the bilateral solver and the refinement of binary masks",
+    "refinement": "the bilateral solver and the refinement of binary masks",
     "data": "datasets, images, augmentations and loaders: from a folder on disk to a batch",
     "core": "errors, files, processes, precision and seeds",
 }

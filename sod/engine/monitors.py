@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from sod.core.precision import full_precision_region
-from sod.refine.masks import border_pixels, mask_iou
-from sod.refine.refinement import refine
+from sod.refinement.kinds import refine
+from sod.refinement.masks import border_pixels, mask_iou
 
 LABEL_FREE = ("foreground", "corners", "border", "refinement", "augmentation", "score")
 """The measures that :func:`label_free_measures` returns."""

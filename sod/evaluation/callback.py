@@ -11,7 +11,7 @@ from sod.data.dataset import Batch
 from sod.engine.method import Prediction
 from sod.evaluation.evaluator import Evaluator, Result
 from sod.evaluation.saved_maps import save_maps
-from sod.refine.refinement import Refinement
+from sod.refinement.kinds import Refinement
 
 
 class Evaluation(pl.Callback):

@@ -16,7 +16,7 @@ from sod.data.samples import Sample, discover_images
 from sod.metrics.boxes import component_boxes
 from sod.metrics.corloc import CorLoc, is_found, saliency_box
 from sod.prediction.callback import PredictionCallback
-from sod.refine.refinement import Refinement, refine
+from sod.refinement.kinds import Refinement, refine
 
 Boxes = dict[str, Tensor]
 

@@ -16,7 +16,7 @@ from sod.evaluation.gallery import Gallery
 from sod.metrics.collection import SaliencyMetrics
 from sod.metrics.prepare import resize_saliency
 from sod.metrics.protocols import get_protocol
-from sod.refine.refinement import Refinement, refine
+from sod.refinement.kinds import Refinement, refine
 
 Row = dict[str, Any]
 

@@ -13,7 +13,7 @@ from sod.data.reading import read_image_tensor, read_mask
 from sod.data.samples import Sample, is_junk
 from sod.evaluation.evaluator import Evaluator, Result, method_label
 from sod.evaluation.gallery import Gallery
-from sod.refine.refinement import Refinement
+from sod.refinement.kinds import Refinement
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".npy")
 

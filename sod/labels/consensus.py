@@ -5,7 +5,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from sod.refine.masks import mask_iou
+from sod.refinement.masks import mask_iou
 
 Combine = Literal["mean", "weighted", "best"]
 

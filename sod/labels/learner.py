@@ -20,7 +20,7 @@ from sod.labels.selection import Candidate, SelectionConfig, select, selected_sc
 from sod.labels.store import LabelStore, complete_store
 from sod.labels.teachers import build_teacher
 from sod.labels.writing import write_labels
-from sod.refine.refinement import Refinement
+from sod.refinement.kinds import Refinement
 
 SELECTION = SelectionConfig(later=None, least=1, border=1.0, outside="last", score="contrast")
 

@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from sod.core.precision import float64_device
-from sod.refine.masks import border_pixels
+from sod.refinement.masks import border_pixels
 
 MIN_SALIENCY = 0.05
 """Saliency below this counts as zero: the bilateral solver's output is never quite zero."""

@@ -10,7 +10,7 @@ from sod.core.errors import SodError
 from sod.core.files import read_yaml, state_checksum
 from sod.engine.checkpoint import load_checkpoint, method_of_checkpoint
 from sod.engine.method import Method, method_class
-from sod.refine.refinement import Refinement
+from sod.refinement.kinds import Refinement
 
 
 def build_teacher(path: str) -> Method:

@@ -15,7 +15,7 @@ from sod.data.reading import read_image_tensor
 from sod.data.samples import Sample, discover_images
 from sod.labels.store import LabelStore
 from sod.labels.video_pca import video_pca
-from sod.refine.refinement import Refinement, refine
+from sod.refinement.kinds import Refinement, refine
 
 HEIGHT = 96
 """Height in pixels of the frames that are analysed; the width keeps their aspect ratio."""

@@ -20,7 +20,7 @@ from sod.labels.store import LabelStore
 from sod.labels.teachers import describe_source
 from sod.prediction.callback import PredictionCallback
 from sod.prediction.sources import SourceData
-from sod.refine.refinement import Refinement, refine
+from sod.refinement.kinds import Refinement, refine
 
 Maps = dict[str, Tensor]
 

@@ -32,8 +32,8 @@ from sod.nn.inference import InferenceConfig, image_logits
 from sod.nn.losses.peekaboo import TermsConfig, consistency_loss, sharpen_loss, total_loss
 from sod.nn.losses.saliency import binary_loss
 from sod.nn.propagation import propagate
-from sod.refine import BilateralGrid, refine_targets
-from sod.refine.targets import Downsample
+from sod.refinement import BilateralGrid, refine_targets
+from sod.refinement.targets import Downsample
 
 BACKBONE = BackboneConfig(name="vit_small_patch8_224.dino")
 TERMS, INITIAL, MASKING = TermsConfig(), InitialTargetsConfig(), MaskingConfig()

@@ -7,7 +7,7 @@ from torchmetrics import Metric
 from sod.core.errors import SodError
 from sod.core.precision import float64_device
 from sod.metrics.boxes import box_iou, mask_box
-from sod.refine.masks import largest_component
+from sod.refinement.masks import largest_component
 
 _OVERLAP = 0.5
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from sod.core.precision import float64_device
 from sod.metrics.protocols import MaskRule, Protocol
-from sod.refine.masks import largest_component
+from sod.refinement.masks import largest_component
 
 _SNAP = 1e-4  # grey levels; float32 represents k / 255 to about 1e-5 of a level
 

@@ -14,7 +14,7 @@ from sod.core.errors import SodError, suggest
 from sod.data.dataset import Batch
 from sod.data.samples import Sample
 from sod.prediction.callback import PredictionCallback
-from sod.refine.refinement import Refinement, refine
+from sod.refinement.kinds import Refinement, refine
 
 Output = Literal["map", "overlay", "cutout", "instances"]
 TINT = np.array([230.0, 60.0, 40.0])

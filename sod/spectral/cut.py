@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from sod.core.precision import float64_device, full_precision_region
-from sod.refine.masks import seed_component
+from sod.refinement.masks import seed_component
 from sod.spectral.eigen import Method, first_peak, second_eigenvector
 from sod.spectral.graph import Graph, affinity, is_uniform
 

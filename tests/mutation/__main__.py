@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 METHODS = [f"tests/methods/test_{name}.py" for name in ("peekaboo", "found", "connnet", "student")]
 TESTS = {
     "sod/spectral": ["tests/spectral"],
-    "sod/refine": ["tests/refine", "tests/metrics/test_protocols.py"],
+    "sod/refinement": ["tests/refinement", "tests/metrics/test_protocols.py"],
     "sod/metrics": ["tests/metrics", "tests/evaluation/test_saved_maps.py"],
     "sod/nn/connectivity": ["tests/nn/connectivity", "tests/nn/decoders", METHODS[2]],
     "sod/nn/losses": ["tests/nn/losses", "tests/nn/decoders", *METHODS],

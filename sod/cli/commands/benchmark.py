@@ -11,7 +11,7 @@ from sod.data.benchmarks import Dataset, find_dataset
 from sod.evaluation.benchmark import BenchmarkEntry, Row, evaluate_entry, parse_entries, summarise
 from sod.evaluation.reports import rich_table
 from sod.metrics.protocols import get_protocol
-from sod.refine.refinement import parse_refinements
+from sod.refinement.kinds import parse_refinements
 
 FLAGS = ("published",)
 """Boolean options of :func:`add_comparison`."""

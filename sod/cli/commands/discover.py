@@ -9,7 +9,7 @@ from sod.engine.checkpoint import load_checkpoint
 from sod.evaluation.discovery import Discovery, annotated_samples, boxes_of_masks, read_annotations
 from sod.evaluation.reports import write_per_image
 from sod.prediction.sources import SourceData
-from sod.refine.refinement import parse_refinements
+from sod.refinement.kinds import parse_refinements
 
 
 def discover(

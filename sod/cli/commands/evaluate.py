@@ -13,7 +13,7 @@ from sod.evaluation.reports import rich_table
 from sod.evaluation.saved_maps import Findings, evaluate_maps
 from sod.evaluation.writing import write_results
 from sod.metrics.protocols import get_protocol
-from sod.refine.refinement import Refinement, parse_refinements
+from sod.refinement.kinds import Refinement, parse_refinements
 
 
 def evaluate(

@@ -14,7 +14,7 @@ from sod.labels.writing import write_labels
 from sod.prediction.instances import InstanceWriter
 from sod.prediction.sources import SourceData, find_sources
 from sod.prediction.writers import PredictionWriter, parse_outputs
-from sod.refine.refinement import Refinement, parse_refinements
+from sod.refinement.kinds import Refinement, parse_refinements
 
 
 def predict(

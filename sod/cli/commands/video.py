@@ -6,7 +6,7 @@ from sod.cli.parser import SodParser, read_options
 from sod.cli.program import console
 from sod.core.files import make_folder
 from sod.labels.video import find_frames, label_video
-from sod.refine.refinement import parse_refinements
+from sod.refinement.kinds import parse_refinements
 
 
 def video(arguments: Sequence[str]) -> int:

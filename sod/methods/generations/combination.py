@@ -13,7 +13,7 @@ from sod.data.samples import Sample
 from sod.labels.consensus import Combine, combine
 from sod.labels.store import LabelStore
 from sod.methods.generations.images import ImageCache
-from sod.refine.refinement import Refinement, refine
+from sod.refinement.kinds import Refinement, refine
 
 
 class Combination(NamedTuple):

@@ -24,7 +24,7 @@ from sod.methods.tokencut import TokenCut
 from sod.nn.backbones.build import BackboneConfig
 from sod.nn.backbones.vit import share_backbones
 from sod.nn.decoders.quality import QualityConfig, QualityNetwork
-from sod.refine.refinement import Refinement
+from sod.refinement.kinds import Refinement
 
 BACKBONE = BackboneConfig(extra_features=["token.4", "token.6", "token.8", "token.10"])
 SELECTION, QUALITY = SelectionConfig(), QualityConfig()

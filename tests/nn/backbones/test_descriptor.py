@@ -6,7 +6,7 @@ from torch import Tensor
 
 from sod.nn.backbones.build import BackboneConfig, build_backbone
 from sod.nn.backbones.descriptor import cielab, orientations
-from sod.refine import mask_iou
+from sod.refinement import mask_iou
 from sod.spectral import normalized_cut
 
 

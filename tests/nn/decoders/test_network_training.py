@@ -8,7 +8,7 @@ from sod.nn.backbones.build import BackboneConfig
 from sod.nn.backbones.build_pyramid import build_pyramid
 from sod.nn.decoders.heads import HeadConfig
 from sod.nn.decoders.network import CascadeNetwork, NetworkConfig, Resolution, build_network
-from sod.refine import mask_iou
+from sod.refinement import mask_iou
 
 
 @pytest.mark.parametrize("size", [(32, 32), (33, 47), (65, 31)])

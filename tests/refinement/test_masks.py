@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from torch import Tensor
 
-from sod.refine import binarise, fill_holes, largest_component, mask_iou, seed_component
-from sod.refine.masks import _fill_holes_by_sweeps, border_pixels
+from sod.refinement import binarise, fill_holes, largest_component, mask_iou, seed_component
+from sod.refinement.masks import _fill_holes_by_sweeps, border_pixels
 
 SIDES = st.integers(1, 12)
 MASKS = st.tuples(st.just(2), st.just(1), SIDES, SIDES).flatmap(lambda s: hnp.arrays(bool, s))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from sod.refine.numbering import Numbering
+from sod.refinement.numbering import Numbering
 
 _YUV = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
 _OFFSETS = (0.0, 128.0, 128.0)

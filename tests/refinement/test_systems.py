@@ -4,10 +4,10 @@ import torch
 from helpers.bilateral_oracle import scene
 from torch import Tensor
 
-from sod.refine import BilateralGrid
-from sod.refine.batched_system import BatchedSystem
-from sod.refine.cells import Sigmas, Vertices, find_vertices
-from sod.refine.sparse_system import SparseSystem
+from sod.refinement import BilateralGrid
+from sod.refinement.batched_system import BatchedSystem
+from sod.refinement.cells import Sigmas, Vertices, find_vertices
+from sod.refinement.sparse_system import SparseSystem
 
 
 def splat(vertices: Vertices, maps: Tensor) -> Tensor:

@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from sod.refine.cells import Vertices
-from sod.refine.sparse_system import BISTOCHASTIC_STEPS, CENTRE, DIAGONAL_MIN
+from sod.refinement.cells import Vertices
+from sod.refinement.sparse_system import BISTOCHASTIC_STEPS, CENTRE, DIAGONAL_MIN
 
 
 class BatchedSystem:

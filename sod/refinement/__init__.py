@@ -1,14 +1,14 @@
 """Refinement of masks: fast bilateral solver, connected components and overlap."""
 
-from sod.refine.bilateral import BilateralGrid, bilateral_solver
-from sod.refine.masks import (
+from sod.refinement.bilateral import BilateralGrid, bilateral_solver
+from sod.refinement.masks import (
     binarise,
     fill_holes,
     largest_component,
     mask_iou,
     seed_component,
 )
-from sod.refine.targets import RefinedTargets, refine_targets
+from sod.refinement.targets import RefinedTargets, refine_targets
 
 __all__ = [
     "BilateralGrid",

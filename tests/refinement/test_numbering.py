@@ -1,7 +1,7 @@
 import numpy as np
 import torch
 
-from sod.refine.numbering import Numbering
+from sod.refinement.numbering import Numbering
 
 
 def test_numbers_by_table_and_by_sorting_are_equal() -> None:

@@ -5,9 +5,9 @@ from torch import Tensor
 
 from sod.core.errors import SodError
 from sod.core.precision import full_precision, full_precision_region
-from sod.refine.batched_system import BatchedSystem
-from sod.refine.cells import Sigmas, Vertices, find_vertices
-from sod.refine.sparse_system import SparseSystem
+from sod.refinement.batched_system import BatchedSystem
+from sod.refinement.cells import Sigmas, Vertices, find_vertices
+from sod.refinement.sparse_system import SparseSystem
 
 _CONFIDENCE = 0.999
 _PIXELS_AT_ONCE = 2**25

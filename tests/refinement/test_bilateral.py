@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from sod.core.errors import SodError
-from sod.refine import BilateralGrid, bilateral_solver
+from sod.refinement import BilateralGrid, bilateral_solver
 
 
 def assert_plain(image: Tensor, target: Tensor, **options: float | Tensor) -> None:

@@ -8,7 +8,7 @@ from helpers.bilateral_oracle import Array, solve_tensors
 from PIL import Image
 from torch import Tensor
 
-from sod.refine import bilateral_solver
+from sod.refinement import bilateral_solver
 
 
 def reference(shared: Path) -> list[tuple[str, Tensor, Tensor, Array]]:

@@ -8,8 +8,8 @@ from torch.nn.functional import interpolate
 
 from sod.core.errors import SodError
 from sod.core.precision import full_precision_region
-from sod.refine.bilateral import BilateralGrid
-from sod.refine.masks import binarise, mask_iou
+from sod.refinement.bilateral import BilateralGrid
+from sod.refinement.masks import binarise, mask_iou
 
 Downsample = Literal["any", "half", "area"]
 

@@ -5,8 +5,8 @@ from helpers.peekaboo_oracle import zeta
 from torch import Tensor
 
 from sod.core.errors import SodError
-from sod.refine import BilateralGrid, refine_targets
-from sod.refine.targets import Downsample
+from sod.refinement import BilateralGrid, refine_targets
+from sod.refinement.targets import Downsample
 
 
 def squares(*boxes: tuple[int, int, int, int], size: int = 64) -> Tensor:

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from torch import Tensor
 
-from sod.refine.cells import Vertices
+from sod.refinement.cells import Vertices
 
 BISTOCHASTIC_STEPS = 10
 CENTRE = 10.0

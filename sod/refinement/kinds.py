@@ -5,7 +5,7 @@ from typing import Literal, get_args
 from torch import Tensor
 
 from sod.core.errors import SodError, suggest
-from sod.refine.bilateral import bilateral_solver
+from sod.refinement.bilateral import bilateral_solver
 
 Refinement = Literal["none", "bilateral"]
 REFINEMENTS: tuple[Refinement, ...] = get_args(Refinement)
