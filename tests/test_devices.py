@@ -8,8 +8,8 @@ from helpers.fake_devices import DEVICES, pretended
 from helpers.spectral_cases import clusters
 from torch import Tensor
 
-from sod.engine.method import known_methods
 from sod.engine.monitors import label_free_measures
+from sod.engine.registry import known_methods
 from sod.labels.consensus import agreements, combine
 from sod.labels.score import contrast_and_area
 from sod.metrics import PROTOCOLS, SaliencyMetrics, measure

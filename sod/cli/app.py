@@ -25,6 +25,8 @@ from sod.data.datamodule import SaliencyData
 from sod.engine.checkpoint import AtomicCheckpointIO, method_of_checkpoint
 from sod.engine.method import Method
 from sod.engine.processes import join_processes
+from sod.engine.registry import full_name, method_class
+from sod.engine.stated import check_arguments
 
 
 @dataclass(frozen=True)
@@ -207,20 +209,22 @@ def assemble(command: Command, arguments: list[str]) -> SodCLI:
     return SodCLI(command, [*_from_checkpoint(arguments), *arguments])
 
 
-def _from_checkpoint(arguments: list[str]) -> list[str]:
+def _from_checkpoint(options: list[str]) -> list[str]:
     """Return ``--model`` with the checkpoint's method, or nothing if a method is named already."""
-    keys = {argument.partition("=")[0] for argument in arguments}
+    keys = {argument.partition("=")[0] for argument in options}
     if keys & {"--config", "-c", "--model", "--model.class_path"}:
         return []
     path = None
-    for index, argument in enumerate(arguments):
+    for index, argument in enumerate(options):
         key, equals, value = argument.partition("=")
         if key == "--ckpt":
-            path = value if equals else next(iter(arguments[index + 1 :]), None)
+            path = value if equals else next(iter(options[index + 1 :]), None)
     if path is None:
         return []
-    name, init_args = method_of_checkpoint(path)
-    return ["--model", json.dumps({"class_path": name, "init_args": init_args})]
+    name, stated = method_of_checkpoint(path)
+    cls = method_class(name, f"--ckpt {path}")
+    arguments = check_arguments(cls, stated, f"--ckpt {path}")
+    return ["--model", json.dumps({"class_path": full_name(cls), "init_args": arguments})]
 
 
 def _usage() -> str:

@@ -12,7 +12,7 @@ from typing import Any, get_type_hints
 
 from sod.core.errors import SodError, suggest
 from sod.core.files import read_yaml
-from sod.engine.method import method_class
+from sod.engine.registry import import_method
 
 Entry = tuple[str, str]
 """Origin of a key (a file, or the command line), and the dotted key."""
@@ -34,7 +34,7 @@ def check_keys(arguments: Sequence[str], known: set[str]) -> None:
     has_model, has_trainer = "model" in known, "trainer" in known
     name = _model_name(arguments) if has_model else None
     if name is not None:
-        known = known | {f"model.{key}" for key in _parameters(method_class(name, "model"))}
+        known = known | {f"model.{key}" for key in _parameters(import_method(name, "model"))}
     for origin, key in entries:
         plain = key.replace(".init_args", "")
         if plain in known or (has_trainer and plain.startswith("trainer.")):

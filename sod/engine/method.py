@@ -1,9 +1,7 @@
 """The base class of all methods."""
 
-import inspect
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, is_dataclass
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -11,7 +9,7 @@ import torch
 from pytorch_lightning import LightningModule
 from torch import Tensor
 
-from sod.core.errors import SodError, suggest
+from sod.core.errors import SodError
 from sod.data.dataset import Batch
 from sod.engine.monitors import LABEL_FREE, label_free_measures
 from sod.engine.portable import portable_arguments
@@ -171,36 +169,6 @@ class Method(LightningModule, ABC):
             "hyper_parameters": portable_arguments(self.arguments()),
             "state_dict": self.state_dict(),
         }
-
-
-def known_methods() -> Iterator[type[Method]]:
-    """Yield every concrete method that is defined."""
-    waiting = list(Method.__subclasses__())
-    while waiting:
-        cls = waiting.pop(0)
-        waiting += cls.__subclasses__()
-        if not inspect.isabstract(cls):
-            yield cls
-
-
-def method_class(name: str, option: str) -> type[Method]:
-    """Return the method of a class name; a dotted path is reduced to its last part.
-
-    Args:
-        name: The name.
-        option: The option or file that names it, for the message.
-
-    Raises:
-        SodError: There is no such method; the known ones are listed.
-    """
-    known = {cls.__name__: cls for cls in known_methods()}
-    short = name.rpartition(".")[2]
-    if short not in known:
-        raise SodError(
-            f"{option}: there is no method '{name}'.{suggest(short, known)} "
-            f"Known: {', '.join(sorted(known))}."
-        )
-    return known[short]
 
 
 def _primitive(value: Any) -> Any:  # noqa: ANN401 - whatever a constructor takes

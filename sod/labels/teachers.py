@@ -9,7 +9,9 @@ from jsonargparse import ArgumentError, ArgumentParser
 from sod.core.errors import SodError
 from sod.core.files import read_yaml, state_checksum
 from sod.engine.checkpoint import load_checkpoint, method_of_checkpoint
-from sod.engine.method import Method, method_class
+from sod.engine.method import Method
+from sod.engine.registry import method_class
+from sod.engine.stated import check_arguments
 from sod.refinement.kinds import Refinement
 
 
@@ -39,17 +41,18 @@ def build_method(
     """Build a method by its name.
 
     Args:
-        class_path: The name of its class.
+        class_path: The name of its class, which has to be registered.
         init_args: Its constructor's arguments, as primitives.
         defaults: Arguments for those that the method has and ``init_args`` leaves out.
         where: The file or option that asks for it, for messages.
 
     Raises:
-        SodError: There is no such method, or it does not take these arguments.
+        SodError: There is no such registered method, or it does not take these arguments.
     """
-    taken = inspect.signature(method_class(class_path, where)).parameters
+    cls = method_class(class_path, where)
+    taken = inspect.signature(cls).parameters
     given = {name: value for name, value in defaults.items() if name in taken}
-    return _instantiate({"class_path": class_path, "init_args": {**given, **init_args}}, where)
+    return _instantiate(cls, {**given, **check_arguments(cls, init_args, where)}, where)
 
 
 def describe_source(teacher: Method, refinement: Refinement) -> dict[str, Any]:
@@ -82,14 +85,13 @@ def _merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
     return joined
 
 
-def _instantiate(model: dict[str, Any], path: str) -> Method:
+def _instantiate(cls: type[Method], arguments: dict[str, Any], where: str) -> Method:
     parser = ArgumentParser(exit_on_error=False)
-    parser.add_subclass_arguments(Method, "model")
+    parser.add_class_arguments(cls, "model")
     try:
-        built = parser.instantiate(parser.parse_object({"model": model}))["model"]
+        built = parser.instantiate(parser.parse_object({"model": arguments}))["model"]
     except (ArgumentError, ValueError, TypeError) as error:
         detail = " ".join(str(error).split())
-        raise SodError(f"{path}: {detail}") from error
-    if not isinstance(built, Method):
-        raise SodError(f"{path}: {model.get('class_path')} is not a method.")
+        raise SodError(f"{where}: {cls.__name__}: {detail}") from error
+    assert isinstance(built, Method)  # noqa: S101 - narrows the type
     return built

@@ -11,7 +11,8 @@ import sod.methods  # noqa: F401 - defines the methods
 from sod.cli import main
 from sod.cli.app import COMMANDS, assemble
 from sod.data.synthetic import write_scenes
-from sod.engine.method import Method, known_methods
+from sod.engine.method import Method
+from sod.engine.registry import known_methods
 
 FILES = sorted(CONFIGS.glob("*.yaml"))
 FREE = ["--model.backbone.name=descriptor", "--model.backbone.weights=null"]
