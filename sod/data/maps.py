@@ -3,19 +3,13 @@
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from PIL import Image
 from torch import Tensor
 
 from sod.core.errors import ImageError, SodError
+from sod.data.levels import from_levels, to_levels
 from sod.data.reading import read_mask
-
-
-def to_levels(saliency: Tensor) -> npt.NDArray[np.uint8]:
-    """Convert saliency ``[H, W]`` in [0, 1] to grey levels, uint8 0..255."""
-    levels = np.rint(saliency.float().clamp(0, 1).cpu().numpy() * 255)
-    return np.asarray(levels, np.uint8)
 
 
 def write_map(path: Path, saliency: Tensor) -> None:
@@ -26,7 +20,7 @@ def write_map(path: Path, saliency: Tensor) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(to_levels(saliency)).save(path)
+        Image.fromarray(to_levels(saliency).cpu().numpy()).save(path)
     except OSError as error:
         raise SodError(f"{path}: cannot be written: {error.strerror}.") from error
 
@@ -42,7 +36,7 @@ def read_map(path: Path) -> Tensor:
         ImageError: The file cannot be read, or the array has another shape or range.
     """
     if path.suffix.lower() != ".npy":
-        return torch.from_numpy(read_mask(path)).float() / 255
+        return from_levels(torch.from_numpy(read_mask(path)))
     try:
         values = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:

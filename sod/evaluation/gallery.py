@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from sod.data.levels import from_levels, to_levels
+
 
 @dataclass
 class Case:
@@ -75,7 +77,9 @@ class Gallery:
         spaced = position % self._step == 0
         if not (spaced or self._is_extreme(iou)):
             return
-        case = Case(name, _thumbnail(image, self.height), _thumbnail(mask[None] / 255, self.height))
+        case = Case(
+            name, _thumbnail(image, self.height), _thumbnail(from_levels(mask[None]), self.height)
+        )
         self._attach(case, method, saliency, iou)
         self._best = self._nearest([*self._best, case], float("inf"))
         self._worst = self._nearest([*self._worst, case], float("-inf"))
@@ -147,5 +151,5 @@ def _thumbnail(picture: Tensor, height: int) -> Tensor:
     small = F.interpolate(
         picture[None].float(), size, mode="bilinear", align_corners=False, antialias=True
     )[0]
-    levels = (small.clamp(0, 1) * 255).round().to(torch.uint8).cpu()
+    levels = to_levels(small).cpu()
     return levels[0] if len(levels) == 1 else levels.permute(1, 2, 0).contiguous()

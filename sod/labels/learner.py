@@ -12,6 +12,7 @@ from torch import Tensor
 from sod.core.errors import SodError
 from sod.data.datamodule import SaliencyData
 from sod.data.dataset import Batch
+from sod.data.levels import from_levels
 from sod.data.samples import Sample
 from sod.engine.method import Method
 from sod.engine.optimisers import OptimiserConfig
@@ -123,7 +124,7 @@ class LabelLearner(Method):
         if len(masks) < len(batch["images"]):
             name = type(self).__name__
             raise SodError(f"{name}: an image has no (pseudo-)mask to train on: use `sod fit`.")
-        return torch.stack(masks)[:, None].to(batch["images"]) / 255
+        return from_levels(torch.stack(masks)[:, None]).to(batch["images"])
 
     def weights_of(self, batch: Batch, targets: Tensor) -> tuple[Tensor | None, Tensor | None]:
         """Return the weights of pixels ``[B, 1, H, W]`` and images ``[B]``; None for equal ones."""

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from sod.core.errors import SodError
 from sod.core.files import atomic_file, file_checksum, write_text
-from sod.data.maps import to_levels
+from sod.data.levels import to_levels
 from sod.data.samples import Sample
 from sod.labels.score import contrast_and_area
 from sod.labels.verified import VerifiedFiles
@@ -111,7 +111,7 @@ class LabelStore:
         if self.source is None:
             raise SodError(f"{self.folder}: opened without a source, so that nothing is written.")
         buffer = BytesIO()
-        Image.fromarray(to_levels(saliency)).save(buffer, "png")
+        Image.fromarray(to_levels(saliency).cpu().numpy()).save(buffer, "png")
         content = buffer.getvalue()
         label = Label(
             sample.name,

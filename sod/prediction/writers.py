@@ -12,6 +12,7 @@ from torch import Tensor
 from sod.core.distributed import gather
 from sod.core.errors import SodError, suggest
 from sod.data.dataset import Batch
+from sod.data.levels import to_levels
 from sod.data.samples import Sample
 from sod.prediction.callback import PredictionCallback
 from sod.refinement.kinds import Refinement, refine
@@ -93,7 +94,7 @@ class PredictionWriter(PredictionCallback):
         self.written = sum(gather([self.written]))
 
     def _write(self, sample: Sample, image: Tensor, saliency: Tensor) -> None:
-        pixels = (image * 255).round().byte().permute(1, 2, 0).cpu().numpy()
+        pixels = to_levels(image).permute(1, 2, 0).cpu().numpy()
         values = saliency.float().clamp(0, 1).cpu().numpy()
         for kind in self.outputs:
             if kind == "instances":

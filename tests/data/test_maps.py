@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from sod.core.errors import ImageError, SodError
-from sod.data.maps import read_map, to_levels, write_map
+from sod.data.levels import to_levels
+from sod.data.maps import read_map, write_map
 
 
 def test_arrays_out_of_range_are_refused_by_name(tmp_path: Path) -> None:
@@ -39,6 +40,6 @@ def test_a_written_map_is_read_back_in_8_bits(tmp_path: Path) -> None:
     assert to_levels(saliency).tolist() == [[0, 0, 128], [178, 255, 255]]
     path = tmp_path / "new" / "a.png"
     write_map(path, saliency)
-    assert torch.equal(read_map(path) * 255, torch.from_numpy(to_levels(saliency)).float())
+    assert torch.equal(read_map(path) * 255, to_levels(saliency).float())
     with pytest.raises(SodError, match=r"a\.png: cannot be written"):
         write_map(path / "a.png", saliency)

@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from helpers.network_cases import CNN
 from helpers.places import CONFIGS
 from PIL import Image
 
@@ -191,3 +192,8 @@ def test_connected_pixels_are_one_instance() -> None:
     binary = ConnNet(FREE, NetworkConfig(decoder="linear"), HeadConfig("binary"))
     with pytest.raises(SodError, match="binary head"):
         binary.instances(torch.zeros(1, 3, 40, 64))
+
+
+def test_batch_norms_of_a_cnn_keep_their_statistics_unless_told() -> None:
+    assert ConnNet(CNN).network.pyramid.freeze_norm
+    assert not ConnNet(CNN, freeze_norm=False).network.pyramid.freeze_norm

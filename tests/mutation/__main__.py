@@ -20,7 +20,11 @@ METHODS = [f"tests/methods/test_{name}.py" for name in ("peekaboo", "found", "co
 TESTS = {
     "sod/spectral": ["tests/spectral"],
     "sod/refinement": ["tests/refinement", "tests/metrics/test_protocols.py"],
-    "sod/metrics": ["tests/metrics", "tests/evaluation/test_saved_maps.py"],
+    "sod/metrics": [
+        "tests/metrics",
+        "tests/evaluation/test_saved_maps.py",
+        "tests/test_devices.py",
+    ],
     "sod/nn/connectivity": ["tests/nn/connectivity", "tests/nn/decoders", METHODS[2]],
     "sod/nn/losses": ["tests/nn/losses", "tests/nn/decoders", *METHODS],
     "sod/methods/tokencut.py": ["tests/spectral", "tests/methods/test_tokencut.py"],

@@ -120,8 +120,14 @@ def _changeable(node: ast.AST) -> bool:
     if isinstance(node, ast.Attribute):
         return node.attr in NAMES
     if isinstance(node, ast.UnaryOp):
-        return isinstance(node.op, ast.Not | ast.USub | ast.Invert)
+        # The number of a dimension is changed as a constant: 2 and -2 may be the same one.
+        return isinstance(node.op, ast.Not | ast.USub | ast.Invert) and not _is_integer(node)
     return isinstance(node, ast.BoolOp)
+
+
+def _is_integer(node: ast.UnaryOp) -> bool:
+    """Return whether a node is an integer with its sign."""
+    return isinstance(node.operand, ast.Constant) and isinstance(node.operand.value, int)
 
 
 def _is_union(node: ast.AST) -> bool:

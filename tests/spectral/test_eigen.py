@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import scipy.linalg
 import torch
@@ -6,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sod.spectral import Graph, NotConvergedError, affinity, bipartition, second_eigenvector
-from sod.spectral.eigen import Method, first_peak
+from sod.spectral.eigen import TOLERANCE, Method, _converged, first_peak
 
 
 @pytest.mark.parametrize("method", ["auto", "iterative", "dense"])
@@ -79,3 +80,10 @@ def test_two_blocks_are_cut_at_the_smaller_one() -> None:
     torch.testing.assert_close(vector, values[[0, 0, 0, 1, 1]], atol=1e-7, rtol=1e-6)
     assert bipartition(vector).tolist() == [False] * 3 + [True] * 2
     assert first_peak(vector) == 3
+
+
+@pytest.mark.parametrize(("residual", "converged"), [(0.29, True), (0.31, False)])
+def test_the_gap_shrinks_by_the_next_residual(residual: float, converged: bool) -> None:
+    # The gap from 1.0 to 0.5 is 0.3 at least, where the residual of 0.5 is 0.2.
+    values = np.array([0.0, 0.5, 1.0])
+    assert _converged(values, np.array([9.0, 0.2, residual * TOLERANCE])) is converged

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from sod.core.distributed import barrier, rank_and_world_size
+from sod.data.levels import from_levels
 from sod.data.maps import read_map
 from sod.data.samples import Sample
 from sod.labels.consensus import Combine, combine
@@ -88,7 +89,7 @@ def _combined(
     images: ImageCache,
 ) -> Tensor:
     """Return the combined and partly refined map of one image, ``[H, W]``."""
-    image = images.pixels(sample.image)[None].float() / 255
+    image = from_levels(images.pixels(sample.image)[None])
     maps = torch.stack([read_map(store.path(sample.name)) for store in stores.values()])
     combined = combine(maps[:, None, None], scores[:, None], combination.combine, combination.power)
     refined = refine(image, combined, combination.refine)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from sod.data.dataset import Batch
+from sod.data.levels import to_levels
 from sod.data.reading import read_image
 from sod.nn.decoders.quality import resize_square
 from sod.prediction.callback import PredictionCallback
@@ -37,7 +38,7 @@ class ImageCache(PredictionCallback):
         """Keep the images of one batch."""
         for sample, image in zip(batch["samples"], batch["images"], strict=True):
             if sample.image not in self._thumbnails:
-                self._keep(sample.image, (image * 255).round().byte().cpu())
+                self._keep(sample.image, to_levels(image).cpu())
 
     def pixels(self, path: Path) -> Tensor:
         """Return an image as uint8 ``[3, H, W]``.

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from sod.core.distributed import barrier, is_rank_zero
+from sod.data.levels import from_levels
 from sod.data.samples import Sample
 from sod.engine.checkpoint import AtomicCheckpointIO
 from sod.engine.monitors import foreground_shares
@@ -148,7 +149,7 @@ class Labelling:
     ) -> list[Candidate]:
         """Return what selection may know of each label."""
         thumbnails = read_thumbnails(samples, {"labels": labels}, self._images)
-        borders = foreground_shares(thumbnails.maps.float() / 255)["border"]
+        borders = foreground_shares(from_levels(thumbnails.maps))["border"]
         quality = agreement
         if number:
             quality = quality_scores(self.method.quality_network, thumbnails)[:, 0]

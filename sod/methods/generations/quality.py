@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sod.core.distributed import gather, rank_and_world_size
+from sod.data.levels import from_levels, to_levels
 from sod.data.maps import read_map
 from sod.data.samples import Sample
 from sod.labels.consensus import agreements
@@ -33,11 +34,11 @@ class Thumbnails:
 
     def agreement(self) -> Tensor:
         """Return each member's agreement with the others on each image, ``[N, M]`` in [0, 1]."""
-        return torch.stack([agreements(maps.float() / 255) for maps in self.maps])
+        return torch.stack([agreements(from_levels(maps)) for maps in self.maps])
 
     def pair(self, images: Tensor, members: Tensor) -> tuple[Tensor, Tensor]:
         """Return images ``[B, 3, s, s]`` and maps ``[B, 1, s, s]`` by their indices, in [0, 1]."""
-        return self.images[images].float() / 255, self.maps[images, members][:, None].float() / 255
+        return from_levels(self.images[images]), from_levels(self.maps[images, members][:, None])
 
 
 def read_thumbnails(
@@ -119,5 +120,4 @@ def quality_scores(network: QualityNetwork, thumbnails: Thumbnails) -> Tensor:
 def _maps(sample: Sample, stores: Mapping[str, LabelStore], size: int) -> Tensor:
     """Return the maps of one image, uint8 ``[M, s, s]``."""
     maps = [read_map(store.path(sample.name))[None, None] for store in stores.values()]
-    small = [255 * resize_square(each, size)[0] for each in maps]
-    return torch.cat([each.clamp(0, 255).round().byte() for each in small])
+    return torch.cat([to_levels(resize_square(each, size)[0]) for each in maps])

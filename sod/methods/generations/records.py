@@ -14,6 +14,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from sod.core.errors import SodError
 from sod.core.files import atomic_file, write_text
+from sod.data.levels import to_levels
 from sod.data.maps import read_map
 from sod.data.reading import read_image_tensor
 from sod.data.samples import Sample
@@ -132,7 +133,7 @@ def draw_generations(
         maps = [read_map(store.path(sample.name))[None, None] for sample in shown]
         columns[name] = torch.cat([_square(each) for each in maps])
     grid = image_grid(columns, rows)
-    pixels = (grid * 255).round().byte().permute(1, 2, 0).numpy()
+    pixels = to_levels(grid).permute(1, 2, 0).numpy()
     with atomic_file(path) as temporary:
         Image.fromarray(pixels).save(temporary, "png")
     return grid
