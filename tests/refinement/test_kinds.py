@@ -1,7 +1,7 @@
 import torch
-from sod.refinement.refinement import refine
 
 from sod.refinement import bilateral_solver
+from sod.refinement.kinds import refine
 
 
 def test_one_half_itself_is_background_of_the_solvers_target() -> None:
