@@ -47,4 +47,4 @@ def test_imports_go_downwards_only(path: Path) -> None:
 
 def test_every_room_is_listed() -> None:
     entries = {path.name for path in PACKAGE.iterdir() if path.name != "__pycache__"}
-    assert entries == {*ROOMS, "__init__.py", "__main__.py"}
+    assert entries == {*ROOMS, "__init__.py", "__main__.py", "py.typed"}

@@ -1,5 +1,5 @@
 """Command line: the `sod` program and its commands."""
 
-from sod.cli.app import main
+from sod.cli.entry import main
 
 __all__ = ["main"]

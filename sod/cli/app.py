@@ -1,12 +1,10 @@
-"""Entry point of the `sod` program: its commands, and how arguments become an exit code."""
+"""The program of a command that is configured: method, data and trainer, assembled and run."""
 
-import inspect
 import json
 import logging
 import sys
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +14,11 @@ from pytorch_lightning.callbacks import RichProgressBar
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 
 import sod.methods  # noqa: F401 - registers the methods that a config may name
-from sod.cli import commands
-from sod.cli.parser import SodParser, fail, normalise
+from sod.cli.arguments import normalise, pairs
+from sod.cli.catalogue import Command
+from sod.cli.parser import SodParser
 from sod.core.distributed import external_launch
-from sod.core.errors import SodError, suggest
+from sod.core.errors import SodError
 from sod.core.seed import check_seed
 from sod.data.datamodule import SaliencyData
 from sod.engine.checkpoint import AtomicCheckpointIO, method_of_checkpoint
@@ -27,50 +26,6 @@ from sod.engine.method import Method
 from sod.engine.processes import join_processes
 from sod.engine.registry import full_name, method_class
 from sod.engine.stated import check_arguments
-
-
-@dataclass(frozen=True)
-class Command:
-    """A command of the program.
-
-    Attributes:
-        name: Name on the command line.
-        run: Function that runs it and returns the exit code. Its parameters, after the first, are
-            the command's own options.
-        configured: Whether ``run`` gets an assembled program, built from a configuration, and the
-            values of its options; otherwise it gets the arguments of the command line.
-    """
-
-    name: str
-    run: Callable[..., int]
-    configured: bool = True
-
-    @property
-    def summary(self) -> str:
-        """First line of the docstring of ``run``."""
-        return (inspect.getdoc(self.run) or "").partition("\n")[0]
-
-    @property
-    def options(self) -> dict[str, inspect.Parameter]:
-        """Parameters of ``run`` after the first, which is the assembled program."""
-        return dict(list(inspect.signature(self.run).parameters.items())[1:])
-
-
-COMMANDS = {
-    name: Command(name, getattr(commands, name), configured)
-    for name, configured in [
-        ("fit", True),
-        ("test", True),
-        ("predict", True),
-        ("evaluate", True),
-        ("discover", True),
-        ("export", True),
-        ("data", False),
-        ("benchmark", False),
-        ("generations", False),
-        ("video", False),
-    ]
-}
 
 
 class SodCLI(LightningCLI):
@@ -211,27 +166,16 @@ def assemble(command: Command, arguments: list[str]) -> SodCLI:
 
 def _from_checkpoint(options: list[str]) -> list[str]:
     """Return ``--model`` with the checkpoint's method, or nothing if a method is named already."""
-    keys = {argument.partition("=")[0] for argument in options}
-    if keys & {"--config", "-c", "--model", "--model.class_path"}:
+    given = dict(pairs(options))
+    path = given.get("ckpt")
+    if given.keys() & {"config", "c", "model", "model.class_path"}:
         return []
-    path = None
-    for index, argument in enumerate(options):
-        key, equals, value = argument.partition("=")
-        if key == "--ckpt":
-            path = value if equals else next(iter(options[index + 1 :]), None)
     if path is None:
         return []
     name, stated = method_of_checkpoint(path)
     cls = method_class(name, f"--ckpt {path}")
     arguments = check_arguments(cls, stated, f"--ckpt {path}")
     return ["--model", json.dumps({"class_path": full_name(cls), "init_args": arguments})]
-
-
-def _usage() -> str:
-    rows = [f"  {name:<12}{command.summary}" for name, command in COMMANDS.items()]
-    return "\n".join(
-        ["usage: sod COMMAND [options]", "", *rows, "", "`sod COMMAND --help` lists its options."]
-    )
 
 
 def _quieten() -> None:
@@ -247,37 +191,19 @@ def _quieten() -> None:
     warnings.filterwarnings("ignore", ".*Checkpoint directory .* exists and is not empty.*")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the program.
+def run_configured(command: Command, arguments: list[str]) -> int:
+    """Assemble the program of a command and run it.
 
     Args:
-        arguments: Command line; by default that of the process.
+        command: The command.
+        arguments: Command line after the command's name.
 
     Returns:
-        Exit code: 0 for success, 1 if files or data had defects, 2 for a user's mistake, 130 if
-        interrupted.
+        The exit code.
+
+    Raises:
+        SodError: The command line, a config or the checkpoint is invalid, or the command fails.
     """
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
-    if not arguments or arguments[0] in {"-h", "--help"}:
-        sys.stdout.write(_usage() + "\n")
-        return 0
     _quieten()
-    try:
-        if arguments[0] not in COMMANDS:
-            raise SodError(
-                f"there is no command '{arguments[0]}'.{suggest(arguments[0], COMMANDS)}"
-            )
-        command = COMMANDS[arguments[0]]
-        if not command.configured:
-            return command.run(arguments[1:])
-        return command.run(*_run_arguments(command, arguments[1:]))
-    except SodError as error:
-        return fail(error)
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted\n")
-        return 130
-
-
-def _run_arguments(command: Command, arguments: list[str]) -> list[Any]:
     cli = assemble(command, arguments)
-    return [cli, *(cli.config_init.get(name) for name in command.options)]
+    return command.run(cli, *(cli.config_init.get(name) for name in command.options))

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import is_dataclass
 from typing import Any, get_type_hints
 
+from sod.cli.arguments import pairs
 from sod.core.errors import SodError, suggest
 from sod.core.files import read_yaml
 from sod.engine.registry import import_method
@@ -54,19 +55,9 @@ def _parameters(cls: type) -> Iterator[str]:
             yield from (f"{name}.{key}" for key in _parameters(hint))
 
 
-def _pairs(arguments: Sequence[str]) -> Iterator[tuple[str, str | None]]:
-    """Yield ``(key, value)`` of each option; without ``=``, the value is the next argument."""
-    for index, argument in enumerate(arguments):
-        if not argument.startswith("-") or argument == "-":
-            continue
-        key, equals, value = argument.partition("=")
-        after = arguments[index + 1] if index + 1 < len(arguments) else None
-        yield key.lstrip("-"), value if equals else after
-
-
 def _configs(arguments: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the path and the content of each config file."""
-    for key, value in _pairs(arguments):
+    for key, value in pairs(arguments):
         if key in {"c", "config"} and value:
             yield value, read_yaml(value, "--config")
 
@@ -77,7 +68,7 @@ def _model_name(arguments: Sequence[str]) -> str | None:
     for _, config in _configs(arguments):
         model = config.get("model")
         name = model.get("class_path", name) if isinstance(model, dict) else model or name
-    for key, value in _pairs(arguments):
+    for key, value in pairs(arguments):
         if key in {"model", "model.class_path"} and value:
             name = json.loads(value)["class_path"] if value.startswith("{") else value
     return name
@@ -86,7 +77,7 @@ def _model_name(arguments: Sequence[str]) -> str | None:
 def _entries(arguments: Sequence[str]) -> Iterator[Entry]:
     for file, config in _configs(arguments):
         yield from ((file, key) for key in _flatten(config))
-    for key, _ in _pairs(arguments):
+    for key, _ in pairs(arguments):
         if len(key) > 1 and not key[0].isdigit():
             yield "command line", key
 

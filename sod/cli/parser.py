@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 from jsonargparse import Namespace
 from pytorch_lightning.cli import LightningArgumentParser
 
+from sod.cli.arguments import normalise
 from sod.cli.keys import check_keys
 from sod.core.errors import SodError
 
@@ -129,33 +130,3 @@ def concise(message: str) -> str:
         expected = re.sub(r"<class '([\w.]+)'>", r"\1", value["what"]).strip()
         return f"{value['key']}: {expected}, got '{value['value']}'."
     return " ".join(message.split())
-
-
-def normalise(arguments: list[str], flags: set[str]) -> list[str]:
-    """Replace dashes in keys and add the value of flags: ``--save-maps`` to ``--save_maps=true``.
-
-    Args:
-        arguments: Command line after the command's name.
-        flags: Names of the boolean options.
-    """
-    result = []
-    for index, argument in enumerate(arguments):
-        if not argument.startswith("--"):
-            result.append(argument)
-            continue
-        key, equals, value = argument.partition("=")
-        key = "--" + key[2:].replace("-", "_")
-        following = arguments[index + 1] if index + 1 < len(arguments) else "--"
-        if key[2:] in flags and not equals and following.lower() not in {"true", "false"}:
-            equals, value = "=", "true"
-        result.append(f"{key}{equals}{value}")
-    return result
-
-
-def fail(error: Exception) -> int:
-    """Print a user's mistake as one line on standard error and return exit code 2."""
-    text = str(error)
-    if text.startswith("Caught "):  # raised in a loader's worker: the last line is the message
-        text = text.strip().splitlines()[-1].partition(": ")[2]
-    sys.stderr.write(f"error: {text}\n")
-    return 2

@@ -13,7 +13,8 @@ import torch
 import yaml
 from torch import Tensor
 
-from sod.core.errors import SodError, suggest
+from sod.core.configs import find_config
+from sod.core.errors import SodError
 
 
 @contextmanager
@@ -78,17 +79,14 @@ def read_yaml(path: str | Path, option: str) -> dict[str, Any]:
     """Read a YAML file whose top level is a mapping.
 
     Args:
-        path: The file.
+        path: The file, or the name of a packaged config.
         option: The command-line option that gave the path, for error messages.
 
     Raises:
         SodError: The file is missing (a similar name is suggested), is not valid YAML, or does not
             hold a mapping.
     """
-    file = Path(path)
-    if not file.is_file():
-        similar = [str(other) for other in file.parent.glob("*.yaml")]
-        raise SodError(f"{option} {path}: there is no such file.{suggest(str(path), similar)}")
+    file = Path(find_config(str(path), option))
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 import torch
 
-from sod.core.errors import SodError
+from sod.core.configs import find_config, is_config, packaged_configs
+from sod.core.errors import SodError, suggest, suggest_path
 from sod.core.files import write_text
 from sod.data.benchmarks import Dataset
 from sod.data.maps import read_map
@@ -68,10 +69,14 @@ def parse_entries(text: str) -> list[BenchmarkEntry]:
 
 def _parse_entry(part: str) -> BenchmarkEntry:
     label, equals, files = part.partition("=")
-    paths = [Path(file) for file in (files if equals else label).split("+")]
+    names = (files if equals else label).split("+")
+    paths = [Path(find_config(name, "--methods") if is_config(name) else name) for name in names]
     for path in paths:
         if not path.exists():
-            raise SodError(f"--methods {path}: there is no such config, checkpoint or folder.")
+            hint = suggest_path(str(path)) or suggest(str(path), packaged_configs())
+            raise SodError(
+                f"--methods {path}: there is no such config, checkpoint or folder.{hint}"
+            )
     name = label if equals else paths[0].stem
     if paths[0].is_dir():
         return BenchmarkEntry(name, ("--maps", str(paths[0])))

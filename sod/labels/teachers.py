@@ -6,6 +6,7 @@ from typing import Any
 
 from jsonargparse import ArgumentError, ArgumentParser
 
+from sod.core.configs import is_config
 from sod.core.errors import SodError
 from sod.core.files import read_yaml, state_checksum
 from sod.engine.checkpoint import load_checkpoint, method_of_checkpoint
@@ -19,12 +20,13 @@ def build_teacher(path: str) -> Method:
     """Build the method of a checkpoint, or of the ``model`` section of a config.
 
     Args:
-        path: A checkpoint of `sod fit`, or ``FILE.yaml[+FILE.yaml...]``, the later overriding.
+        path: A checkpoint of `sod fit`, or ``CONFIG[+CONFIG...]``, the later overriding; a config
+            is a YAML file or the name of a packaged one.
 
     Raises:
         SodError: A file is missing or unusable.
     """
-    if not path.endswith((".yaml", ".yml")):
+    if not is_config(path.partition("+")[0]):
         name, arguments = method_of_checkpoint(path)
         method = build_method(name, arguments, {}, path)
         load_checkpoint(method, path)

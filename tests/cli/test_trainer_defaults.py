@@ -4,7 +4,8 @@ import pytest
 from helpers.places import CONFIGS
 from helpers.processes import SLURM_JOB
 
-from sod.cli.app import COMMANDS, assemble
+from sod.cli.app import assemble
+from sod.cli.catalogue import COMMANDS
 
 DEMO = ["--config", str(CONFIGS / "demo.yaml")]
 

@@ -47,7 +47,8 @@ def test_discovery_counts_boxes_that_hit(
 @pytest.mark.parametrize(
     ("methods", "message"),
     [
-        ("absent.yaml", "there is no such config, checkpoint or folder"),
+        ("absent.yaml", "--methods absent.yaml: there is no such file"),
+        ("absent.ckpt", "there is no such config, checkpoint or folder"),
         (f"{CONFIGS / 'demo.yaml'},{CONFIGS / 'demo.yaml'}", "'demo' occurs twice"),
         ("", "names none"),
     ],

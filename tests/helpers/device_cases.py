@@ -8,7 +8,8 @@ from torch import Tensor
 
 import sod.methods  # noqa: F401 - defines the methods
 from helpers.network_cases import disc
-from sod.cli.app import COMMANDS, assemble
+from sod.cli.app import assemble
+from sod.cli.catalogue import COMMANDS
 from sod.data.dataset import Batch
 from sod.data.samples import Sample
 from sod.engine.method import Method

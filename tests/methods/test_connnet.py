@@ -9,7 +9,8 @@ from helpers.places import CONFIGS
 from PIL import Image
 
 from sod.cli import main
-from sod.cli.app import COMMANDS, assemble
+from sod.cli.app import assemble
+from sod.cli.catalogue import COMMANDS
 from sod.core.errors import SodError
 from sod.data.dataset import Batch
 from sod.data.samples import Sample

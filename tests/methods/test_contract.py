@@ -9,7 +9,8 @@ from helpers.places import CONFIGS
 
 import sod.methods  # noqa: F401 - defines the methods
 from sod.cli import main
-from sod.cli.app import COMMANDS, assemble
+from sod.cli.app import assemble
+from sod.cli.catalogue import COMMANDS
 from sod.data.synthetic import write_scenes
 from sod.engine.method import Method
 from sod.engine.registry import known_methods

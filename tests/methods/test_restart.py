@@ -9,7 +9,8 @@ import torch
 from helpers.device_cases import DESCRIPTOR
 from torch import Tensor
 
-from sod.cli.app import COMMANDS, assemble
+from sod.cli.app import assemble
+from sod.cli.catalogue import COMMANDS
 from sod.data.synthetic import write_scenes
 from sod.methods.peekaboo import Peekaboo
 

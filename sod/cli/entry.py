@@ -1,0 +1,73 @@
+"""Entry point of the `sod` program: from its words to an exit code.
+
+PyTorch is imported when a command runs, so that help and misspelt words are answered at once.
+"""
+
+import sys
+from collections.abc import Sequence
+
+import sod
+from sod.cli.catalogue import COMMANDS
+from sod.cli.early import check_early
+from sod.core.errors import SodError, suggest
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program.
+
+    Args:
+        arguments: Command line; by default that of the process.
+
+    Returns:
+        Exit code: 0 for success, 1 if files or data had defects, 2 for a user's mistake, 130 if
+        interrupted.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if not words or words[0] in {"-h", "--help"}:
+        sys.stdout.write(usage() + "\n")
+        return 0
+    if words[0] == "--version":
+        sys.stdout.write(f"sod {sod.__version__}\n")
+        return 0
+    try:
+        return _run(*words)
+    except SodError as error:
+        return fail(error)
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        return 130
+
+
+def _run(name: str, *arguments: str) -> int:
+    if name not in COMMANDS:
+        raise SodError(f"there is no command '{name}'.{suggest(name, COMMANDS)}")
+    command = COMMANDS[name]
+    check_early(command, arguments)
+    if not command.configured:
+        return command.run(list(arguments))
+    from sod.cli.app import run_configured
+
+    return run_configured(command, list(arguments))
+
+
+def usage() -> str:
+    """Return the overview of the commands."""
+    rows = [f"  {name:<12}{command.summary}" for name, command in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: sod COMMAND [options]",
+            "",
+            *rows,
+            "",
+            "`sod COMMAND --help` lists its options, `sod --version` prints the version.",
+        ]
+    )
+
+
+def fail(error: Exception) -> int:
+    """Print a user's mistake as one line on standard error and return exit code 2."""
+    text = str(error)
+    if text.startswith("Caught "):  # raised in a loader's worker: the last line is the message
+        text = text.strip().splitlines()[-1].partition(": ")[2]
+    sys.stderr.write(f"error: {text}\n")
+    return 2

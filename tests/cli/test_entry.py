@@ -1,0 +1,72 @@
+"""What the program answers before PyTorch is imported."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import sod
+from sod.cli import main
+from sod.cli.catalogue import COMMANDS, FOLDER
+
+Errors = Callable[[], str]
+Captured = pytest.CaptureFixture[str]
+QUICK = """
+import sys
+from sod.cli import main
+words = [["--help"], ["--version"], ["evalute"], ["evaluate", "--config", "tokencat"],
+         ["predict", "--ckpt", "lastt.ckpt"], ["predict", "--sorce", "x"], ["configs"]]
+codes = [main(each) for each in words]
+heavy = {"torch", "numpy", "pytorch_lightning", "yaml"} & set(sys.modules)
+sys.exit(f"{codes} {heavy}" if heavy or codes != [0, 0, 2, 2, 2, 2, 0] else 0)
+"""
+
+
+def test_help_and_mistyped_words_import_nothing_heavy(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", QUICK], capture_output=True, text=True, cwd=tmp_path, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Did you mean 'tokencut'?" in done.stderr
+
+
+def test_the_version_is_that_of_the_package(capsys: Captured) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"sod {sod.__version__}\n"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_what_is_read_from_the_source_is_what_is_run(name: str) -> None:
+    command = COMMANDS[name]
+    assert command.run.__name__ == name
+    assert (command.run.__doc__ or "").startswith(command.summary)
+    assert list(command.options) == command.keys
+    assert len(command.summary) > 20
+
+
+def test_every_module_of_the_commands_is_listed() -> None:
+    modules = {path.stem for path in FOLDER.glob("*.py")} - {"__init__"}
+    assert {command.module for command in COMMANDS.values()} == modules
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["evaluate", "--config", "conet"], "Did you mean 'connnet'?"),
+        (["evaluate", "--config", "configs/tokencut.yaml"], "Did you mean 'tokencut'?"),
+        (["evaluate", "--config", "zzz"], "`sod configs` lists"),
+        (["evaluate", "--config=onw.yaml"], "Did you mean 'own.yaml'?"),
+        (["evaluate", "--ckpt", "lastt.ckpt"], "Did you mean 'last.ckpt'?"),
+        (["benchmark", "--methods", "tokncut", "--data.test", "x"], "Did you mean 'tokencut'?"),
+    ],
+)
+def test_an_absent_file_suggests_the_nearest(
+    words: list[str], hint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, errors: Errors
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("own.yaml", "last.ckpt"):
+        Path(name).touch()
+    assert main(words) == 2
+    assert hint in errors()
