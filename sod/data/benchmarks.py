@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from sod.core.errors import SodError
 from sod.data.catalogue import BENCHMARKS, Benchmark, KnownDefect, benchmark_called, unknown_dataset
-from sod.data.layouts import PAIRS, Folders, locate_benchmark, locate_own
+from sod.data.layouts import PAIRS, Folders, locate_benchmark, locate_beside, locate_own
 from sod.data.samples import Sample, is_junk, pair
 from sod.data.synthetic import builtin_scenes, is_builtin
 
@@ -59,8 +59,9 @@ def find_dataset(root: Path | str, name: str, drop_defects: bool = False) -> Dat
     Args:
         root: The data root, the folder that holds the benchmarks.
         name: A benchmark in any spelling; ``builtin[-COUNT[-SIZE[-SEED]]]``, written below the
-            root at first use; or a folder of own data (a path, absolute or relative to the working
-            directory or to the root).
+            root at first use; a folder of own data (a path, absolute or relative to the working
+            directory or to the root); or the NAME of own groups in ``images/NAME`` and ``gts/NAME``
+            below the root.
         drop_defects: Leave out samples whose mask is known to be wrong or of another size.
 
     Raises:
@@ -104,6 +105,8 @@ def find_location(root: Path, name: str) -> Location:
     for folder in (Path(name), root / name):
         if folder.is_dir():
             return _own_location(folder)
+    if beside := locate_beside(root, name):
+        return Location(Path(name).name, beside)
     raise unknown_dataset(name)
 
 

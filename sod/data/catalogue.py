@@ -39,6 +39,7 @@ class Benchmark:
         folders: Its published (images, masks) folder names.
         defects: Known defects of the published archives.
         remarks: Other facts that matter when results are compared.
+        groups: Published number of groups, each a sub-folder; None for a set without groups.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Benchmark:
     folders: tuple[tuple[str, str], ...] = ()
     defects: tuple[KnownDefect, ...] = ()
     remarks: tuple[str, ...] = ()
+    groups: int | None = None
 
     @property
     def keys(self) -> frozenset[str]:
@@ -117,6 +119,11 @@ BENCHMARKS = (
             ("imgs/pascal", "masks/pascal"),
         ),
         remarks=("some papers drop five images (MINet#3); all 850 are kept here",),
+    ),
+    Benchmark(name="CoCA", count=1_295, groups=80, folders=(("image", "binary"),)),
+    Benchmark(name="CoSal2015", count=2_015, groups=50, folders=(("Image", "GroundTruth"),)),
+    Benchmark(
+        name="CoSOD3k", count=3_316, groups=160, folders=(("image", "groundtruth"), ("image", "gt"))
     ),
 )
 

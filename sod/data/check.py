@@ -1,6 +1,7 @@
 """Check of a dataset: reads every file and reports missing, broken and suspicious ones."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from rich.table import Table
 from sod.core.errors import ImageError
 from sod.data.benchmarks import Benchmark, Location, find_location
 from sod.data.reading import grey_fraction, read_image, read_mask
-from sod.data.samples import index_by_name
+from sod.data.samples import Sample, index_by_name
 
 Level = Literal["defect", "known", "note"]
 GREY_NOTE = 0.01  # share of grey pixels above which the threshold of a mask affects results
@@ -48,6 +49,7 @@ class CheckReport:
         expected: Published number of images; None for own data.
         grey: Share of pixels that are neither 0 nor 255, averaged over the masks, in [0, 1].
         issues: The findings.
+        groups: Number of groups, the folders that hold the images; 1 for a set without folders.
     """
 
     name: str
@@ -58,6 +60,7 @@ class CheckReport:
     expected: int | None
     grey: float
     issues: tuple[Issue, ...]
+    groups: int = 1
 
     @property
     def defects(self) -> bool:
@@ -105,8 +108,10 @@ def check_dataset(root: Path | str, name: str) -> CheckReport:
         readings = list(pool.map(lambda key: _read(key, images[key], masks.get(key)), images))
     greys = [reading.grey for reading in readings if reading.grey is not None]
     expected = location.benchmark.count if location.benchmark else None
+    groups = Counter(Sample(key, paths[0]).group for key, paths in images.items())
     issues = [
         *_count_issues(expected, len(images)),
+        *_group_issues(location.benchmark, groups),
         *_pairing_issues(images, {k: v for k, v in masks.items() if k not in surplus}, location),
         *_content_issues(readings, _known(location.benchmark, "size mismatch")),
         *_known_issues(location.benchmark, all_images.keys() | masks.keys()),
@@ -120,6 +125,7 @@ def check_dataset(root: Path | str, name: str) -> CheckReport:
         expected=expected,
         grey=sum(greys) / len(greys) if greys else 0.0,
         issues=tuple(issues),
+        groups=len(groups),
     )
 
 
@@ -133,7 +139,7 @@ def render_table(*reports: CheckReport) -> Table:
         ]
         table.add_row(
             escape(report.name),
-            str(report.found),
+            str(report.found) + (f" in {report.groups} groups" if report.groups > 1 else ""),
             "-" if report.expected is None else str(report.expected),
             str(report.paired),
             f"{report.grey:.2%}",
@@ -168,6 +174,16 @@ def _count_issues(expected: int | None, found: int) -> Iterable[Issue]:
         yield Issue("defect", "no images")
     elif expected is not None and found != expected:
         yield Issue("defect", f"{found} images where {expected} are published")
+
+
+def _group_issues(benchmark: Benchmark | None, groups: Counter[str]) -> Iterable[Issue]:
+    """Compare the number of groups with the published one; note groups of a single image."""
+    expected = benchmark.groups if benchmark else None
+    if expected is not None and groups and len(groups) != expected:
+        yield Issue("defect", f"{len(groups)} groups where {expected} are published")
+    if len(groups) > 1:
+        single = [name or "." for name, count in groups.items() if count == 1]
+        yield from _listed("note", "folders with one image, no group for co-saliency", single)
 
 
 def _pairing_issues(

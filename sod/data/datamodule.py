@@ -54,6 +54,7 @@ class SaliencyData(LightningDataModule):
     """
 
     _regions: Regions | None = None
+    _groups = False
 
     def __init__(
         self,
@@ -248,6 +249,10 @@ class SaliencyData(LightningDataModule):
         """Also draw a region of each training image, in the workers of the loader."""
         self._regions = regions
 
+    def read_groups(self) -> None:
+        """Load whole groups of images (:mod:`sod.data.groups`) instead of single ones."""
+        self._groups = True
+
     def train_samples(self) -> list[Sample]:
         """Return the samples of all training datasets.
 
@@ -279,4 +284,5 @@ class SaliencyData(LightningDataModule):
             workers=self.num_workers,
             replicas=self.trainer.world_size if self.trainer else 1,
             rank=self.trainer.global_rank if self.trainer else 0,
+            groups=self._groups,
         )

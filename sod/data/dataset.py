@@ -75,6 +75,22 @@ class Batch(TypedDict):
     regions: NotRequired[Tensor]
 
 
+class GroupBatch(TypedDict):
+    """The images of one group, each in its own size, with their masks and samples.
+
+    Attributes:
+        images: Per image, float32 RGB ``[3, H, W]`` in [0, 1], not normalised.
+        masks: As in :class:`Batch`.
+        samples: As in :class:`Batch`.
+        errors: As in :class:`Batch`.
+    """
+
+    images: list[Tensor]
+    masks: list[Tensor | None]
+    samples: list[Sample]
+    errors: list[str]
+
+
 class SaliencyDataset(Dataset[Item]):
     """Dataset whose samples are read and transformed when they are indexed.
 
@@ -141,10 +157,7 @@ def collate(items: Sequence[Item], on_error: OnError = "raise") -> Batch:
         ImageError: A file cannot be read and ``on_error`` is ``raise``; the message names it.
         SodError: The images differ in size.
     """
-    errors = [item.error for item in items if item.error is not None]
-    if errors and on_error == "raise":
-        raise ImageError(errors[0])
-    valid = [item for item in items if item.error is None]
+    valid, errors = _readable(items, on_error)
     for item in valid:
         if item.image.shape != valid[0].image.shape:
             raise SodError(
@@ -161,6 +174,33 @@ def collate(items: Sequence[Item], on_error: OnError = "raise") -> Batch:
     if regions:
         batch["regions"] = torch.stack(regions)
     return batch
+
+
+def collate_group(items: Sequence[Item], on_error: OnError = "raise") -> GroupBatch:
+    """Collate the items of a group, whose images may differ in size.
+
+    Args:
+        items: Items of one group.
+        on_error: As for :func:`collate`.
+
+    Raises:
+        ImageError: As :func:`collate`.
+    """
+    valid, errors = _readable(items, on_error)
+    return GroupBatch(
+        images=[item.image for item in valid],
+        masks=[item.mask for item in valid],
+        samples=[item.sample for item in valid],
+        errors=errors,
+    )
+
+
+def _readable(items: Sequence[Item], on_error: OnError) -> tuple[list[Item], list[str]]:
+    """Return the items that could be read, and the messages of the others."""
+    errors = [item.error for item in items if item.error is not None]
+    if errors and on_error == "raise":
+        raise ImageError(errors[0])
+    return [item for item in items if item.error is None], errors
 
 
 def _mask_of(sample: Sample, image: Array) -> Array | None:

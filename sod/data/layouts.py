@@ -22,10 +22,14 @@ PAIRS = (
     ("images", "segmentations"),
     ("images", "ground_truth_mask"),
     ("images", "ground_truth"),
+    ("image", "groundtruth"),
+    ("images", "gts"),
     ("images", "mask"),
     ("images", "annotations"),
     ("images", "labels"),
 )
+# The parents of (images, masks) folders of several sets of groups: images/SET/GROUP, gts/SET/GROUP.
+PARENTS = (("images", "gts"), ("image", "gt"), ("images", "gt"), ("image", "groundtruth"))
 MASK_NAMES = tuple(dict.fromkeys(masks for _, masks in PAIRS))
 
 
@@ -48,9 +52,12 @@ def locate_benchmark(root: Path, benchmark: Benchmark) -> Folders | None:
 
     The search order is: first the benchmark's own folder (under any alias, in any case, also
     inside ``DUTS/``, nested in itself, or the root itself) with its published or a repackaged pair
-    of folder names; then its published folder names directly in ``DUTS/`` or in the root. The
-    first result with masks is preferred to those without.
+    of folder names; then its published folder names directly in ``DUTS/`` or in the root; for a set
+    of groups also folders of its name in ``images/`` and ``gts/``. The first result with masks is
+    preferred to those without.
     """
+    if benchmark.groups is not None:
+        return _locate_groups(root, benchmark)
     named = list(_named_folders(root, benchmark))
     shared = [*_children(root, {"duts"}), root]
     candidates = chain(
@@ -63,6 +70,25 @@ def locate_benchmark(root: Path, benchmark: Benchmark) -> Folders | None:
         ),
     )
     return _best(candidates)
+
+
+def locate_beside(root: Path, name: str) -> Folders | None:
+    """Return the folders of a set in a root with one folder for all images, one for all masks.
+
+    These are ``images/NAME`` and ``gts/NAME``, or other names in :data:`PARENTS`.
+    """
+    pairs = tuple((f"{images}/{name}", f"{masks}/{name}") for images, masks in PARENTS)
+    found = _best(_pairs_in(root, pairs))
+    return found._replace(recursive=True) if found else None
+
+
+def _locate_groups(root: Path, benchmark: Benchmark) -> Folders | None:
+    """Return the folders of a benchmark of groups, or None."""
+    pairs = (*benchmark.folders, *PAIRS)
+    named = [f for base in _named_folders(root, benchmark) for f in _pairs_in(base, pairs)]
+    beside = [locate_beside(root, name) for name in (benchmark.name, *benchmark.aliases)]
+    found = _best(iter([*named, *filter(None, beside)]))
+    return found._replace(recursive=True) if found else None
 
 
 def locate_own(folder: Path) -> Folders | None:

@@ -2,13 +2,14 @@
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import torch
-from torch.utils.data import DataLoader, DistributedSampler, Sampler
+from torch.utils.data import DataLoader, Sampler
 
 from sod.core.errors import SodError
-from sod.data.dataset import Batch, Item, OnError, SaliencyDataset, collate
+from sod.data.dataset import Batch, GroupBatch, Item, OnError, SaliencyDataset, collate, collate_group
+from sod.data.groups import GroupEpochSampler, GroupSampler
 from sod.data.sampler import EpochSampler, EvalSampler, batches
 from sod.data.transforms import use_one_thread
 
@@ -38,6 +39,7 @@ class Loader:
         on_error: See :func:`sod.data.dataset.collate`.
         replicas: World size, the number of processes that share the data.
         rank: Rank of this process.
+        groups: Yield whole groups of images; in training, parts of at most ``batch_size``.
     """
 
     def __init__(
@@ -50,25 +52,22 @@ class Loader:
         on_error: OnError = "raise",
         replicas: int = 1,
         rank: int = 0,
+        groups: bool = False,
     ) -> None:
         self.dataset = dataset
         self.batch_size = batch_size
-        self.sampler: DistributedSampler[int]
-        if training:
-            self.sampler = EpochSampler(dataset, replicas, rank, dataset.seed)
-        else:
-            self.sampler = EvalSampler(dataset, replicas, rank)
+        self.sampler = _sampler(dataset, batch_size, training, groups, (replicas, rank))
         self._share = len(self.sampler)
-        self._drop_last = training and self._share >= batch_size
+        self._drop_last = training and not groups and self._share >= batch_size
         self._position = Position(epoch=0, batches=0)
         self._resume: Position | None = None
+        of_images = {"batch_size": batch_size, "sampler": self.sampler, "drop_last": self._drop_last}
+        batching: dict[str, Any] = {"batch_sampler": self.sampler} if groups else of_images
         self._loader: DataLoader[Item] = DataLoader(
             dataset,
-            batch_size,
-            sampler=self.sampler,
+            **batching,
             num_workers=workers,
-            collate_fn=_Collate(on_error),
-            drop_last=self._drop_last,
+            collate_fn=_Collate(on_error, groups and not training),
             pin_memory=torch.cuda.is_available(),
             worker_init_fn=use_one_thread,
             persistent_workers=training and workers > 0,
@@ -81,11 +80,13 @@ class Loader:
 
     def __len__(self) -> int:
         """Return the number of batches of a whole epoch, even in a resumed epoch; at least 1."""
+        if isinstance(self.sampler, GroupSampler | GroupEpochSampler):
+            return max(self._share, 1)
         return max(batches(self._share, self.batch_size, self._drop_last), 1)
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Iterator[Batch | GroupBatch]:
         """Yield the batches of the epoch that the sampler is set to when iteration starts."""
-        if isinstance(self.sampler, EpochSampler):
+        if isinstance(self.sampler, EpochSampler | GroupEpochSampler):
             self._start_epoch(self.sampler)
         if not self._share:
             yield collate([])
@@ -104,24 +105,39 @@ class Loader:
         """Resume at a position: the next pass over its epoch skips the batches before it."""
         self._resume = Position(epoch=state["epoch"], batches=state["batches"])
 
-    def _start_epoch(self, sampler: EpochSampler) -> None:
+    def _start_epoch(self, sampler: EpochSampler | GroupEpochSampler) -> None:
         resume, self._resume = self._resume, None
         done = resume["batches"] if resume and resume["epoch"] == sampler.epoch else 0
-        sampler.start_at(done * self.batch_size)
+        step = self.batch_size if isinstance(sampler, EpochSampler) else 1
+        sampler.start_at(done * step)
         self._position = Position(epoch=sampler.epoch, batches=done)
 
 
 class _Collate:
     """Collate function that returns a SodError, as raising it in a worker adds a traceback."""
 
-    def __init__(self, on_error: OnError) -> None:
+    def __init__(self, on_error: OnError, groups: bool) -> None:
         self.on_error: OnError = on_error
+        self.groups = groups
 
-    def __call__(self, items: Sequence[Item]) -> Batch | SodError:
+    def __call__(self, items: Sequence[Item]) -> Batch | GroupBatch | SodError:
         try:
-            return collate(items, self.on_error)
+            return (collate_group if self.groups else collate)(items, self.on_error)
         except SodError as error:
             return error
+
+
+def _sampler(
+    dataset: SaliencyDataset, batch_size: int, training: bool, groups: bool, place: tuple[int, int]
+) -> EpochSampler | EvalSampler | GroupEpochSampler | GroupSampler:
+    """Return the sampler of images or of groups; ``place`` is (world size, rank)."""
+    if groups and training:
+        return GroupEpochSampler(dataset.samples, batch_size, *place, seed=dataset.seed)
+    if groups:
+        return GroupSampler(dataset.samples, *place)
+    if training:
+        return EpochSampler(dataset, *place, seed=dataset.seed)
+    return EvalSampler(dataset, *place)
 
 
 def default_workers(processes: int = 1) -> int:

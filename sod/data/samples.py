@@ -30,6 +30,11 @@ class Sample(NamedTuple):
     mask: Path | None = None
     fit_mask: bool = False
 
+    @property
+    def group(self) -> str:
+        """The folder of the name, such as ``cats`` of ``cats/12``; empty without a folder."""
+        return self.name.rpartition("/")[0]
+
 
 class Pairs(NamedTuple):
     """The result of pairing a folder of images with a folder of masks.

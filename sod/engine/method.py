@@ -2,6 +2,7 @@
 
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, is_dataclass
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -10,7 +11,7 @@ from pytorch_lightning import LightningModule
 from torch import Tensor
 
 from sod.core.errors import SodError
-from sod.data.dataset import Batch
+from sod.data.dataset import Batch, GroupBatch
 from sod.engine.monitors import LABEL_FREE, label_free_measures
 from sod.engine.portable import portable_arguments
 
@@ -22,11 +23,12 @@ class Prediction(TypedDict):
     """Saliency of one batch.
 
     Attributes:
-        saliency: ``[B, 1, H, W]`` in [0, 1], at the size of the batch's images.
+        saliency: ``[B, 1, H, W]`` in [0, 1], at the size of the batch's images; of a group, one
+            ``[1, H, W]`` per image.
         seconds: Wall-clock time per image, including the device's queue.
     """
 
-    saliency: Tensor
+    saliency: Tensor | list[Tensor]
     seconds: float
 
 
@@ -65,6 +67,22 @@ class Method(LightningModule, ABC):
             SodError: The method is training-free.
         """
         raise SodError(f"{type(self).__name__} has nothing to train: use `evaluate` or `predict`.")
+
+    @classmethod
+    def reads_groups(cls) -> bool:
+        """Return whether the method compares images: it is then given whole groups of them."""
+        return False
+
+    def group_saliency(self, images: Sequence[Tensor]) -> list[Tensor]:
+        """Return the saliency of the images of one group, here of each image by itself.
+
+        Args:
+            images: RGB in [0, 1], each ``[3, H, W]`` of any size.
+
+        Returns:
+            Per image ``[1, H, W]`` in [0, 1].
+        """
+        return [self.saliency(image[None])[0] for image in images]
 
     @classmethod
     def is_trainable(cls) -> bool:
@@ -130,18 +148,24 @@ class Method(LightningModule, ABC):
                 add_dataloader_idx=False,
             )
 
-    def test_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> Prediction:
+    def test_step(
+        self, batch: Batch | GroupBatch, batch_idx: int, dataloader_idx: int = 0
+    ) -> Prediction:
         """Predict saliency and measure the time per image; a batch of no images gives no maps."""
-        if not len(batch["images"]):
-            return {"saliency": batch["images"][:, :1], "seconds": 0.0}
+        images = batch["images"]
+        if not len(images):
+            return {"saliency": [], "seconds": 0.0}
         start = time.perf_counter()
-        saliency = self.saliency(batch["images"])
-        if saliency.is_cuda:
-            torch.cuda.synchronize(saliency.device)
+        tensor = isinstance(images, Tensor)
+        saliency = self.saliency(images) if tensor else self.group_saliency(images)
+        if saliency[0].is_cuda:
+            torch.cuda.synchronize(saliency[0].device)
         seconds = (time.perf_counter() - start) / len(saliency)
         return {"saliency": saliency, "seconds": seconds}
 
-    def predict_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> Prediction:
+    def predict_step(
+        self, batch: Batch | GroupBatch, batch_idx: int, dataloader_idx: int = 0
+    ) -> Prediction:
         """Predict as :meth:`test_step`."""
         return self.test_step(batch, batch_idx)
 

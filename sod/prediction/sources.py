@@ -51,15 +51,19 @@ class SourceData(pl.LightningDataModule):
     Args:
         samples: The images.
         num_workers: Number of worker processes, or None for a number that suits the CPU count.
+        groups: Load the images of each folder together.
     """
 
-    def __init__(self, samples: list[Sample], num_workers: int | None) -> None:
+    def __init__(
+        self, samples: list[Sample], num_workers: int | None, groups: bool = False
+    ) -> None:
         super().__init__()
+        self.groups = groups
         self.samples = samples
         self.num_workers = num_workers
 
     def predict_dataloader(self) -> Loader:
-        """Return the loader of this rank's share of the images, one image per batch."""
+        """Return the loader of this rank's share: one image per batch, or one group."""
         processes = self.trainer.world_size if self.trainer else 1
         workers = default_workers(processes) if self.num_workers is None else self.num_workers
         return Loader(
@@ -68,4 +72,5 @@ class SourceData(pl.LightningDataModule):
             on_error="collect",
             replicas=processes,
             rank=self.trainer.global_rank if self.trainer else 0,
+            groups=self.groups,
         )

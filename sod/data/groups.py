@@ -1,0 +1,95 @@
+"""Groups of images, such as the photos of one object: a sample's group is its folder."""
+
+import math
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch.utils.data import Sampler
+
+from sod.data.samples import Sample
+
+
+def indices_by_group(samples: Sequence[Sample]) -> dict[str, list[int]]:
+    """Return the indices of the samples of each group, in the order of the samples.
+
+    Args:
+        samples: A set without folders is one group, called ``""``.
+    """
+    groups: dict[str, list[int]] = {}
+    for index, sample in enumerate(samples):
+        groups.setdefault(sample.group, []).append(index)
+    return groups
+
+
+class GroupSampler(Sampler[list[int]]):
+    """Yields the ids of whole groups, each group in exactly one process.
+
+    Args:
+        samples: The samples.
+        replicas: World size.
+        rank: Rank of this process.
+    """
+
+    def __init__(self, samples: Sequence[Sample], replicas: int = 1, rank: int = 0) -> None:
+        self._groups = list(indices_by_group(samples).values())[rank::replicas]
+
+    def __iter__(self) -> Iterator[list[int]]:
+        """Yield this process's groups, as lists of indices."""
+        return iter(self._groups)
+
+    def __len__(self) -> int:
+        """Return their number."""
+        return len(self._groups)
+
+
+class GroupEpochSampler(Sampler[list[int]]):
+    """Yields shuffled parts of groups in each epoch, with ids ``epoch * length + index``.
+
+    Each group is shuffled and divided into parts of nearly equal size, at most ``batch_size``. The
+    order depends on (seed, epoch) only. All processes get equally many parts; a few are repeated
+    where their number is not a multiple of the world size.
+
+    Args:
+        samples: The samples.
+        batch_size: Largest number of images of a part.
+        replicas: World size.
+        rank: Rank of this process.
+        seed: Seed of the shuffle.
+    """
+
+    def __init__(
+        self, samples: Sequence[Sample], batch_size: int, replicas: int, rank: int, seed: int
+    ) -> None:
+        self._groups = list(indices_by_group(samples).values())
+        self._length = len(samples)
+        self._batch_size, self._seed = batch_size, seed
+        self._replicas, self._rank = replicas, rank
+        self.epoch = 0
+        self._start = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Set the epoch of the next iteration."""
+        self.epoch = epoch
+
+    def start_at(self, part: int) -> None:
+        """Skip the first parts of this process, until the next call."""
+        self._start = part
+
+    def __iter__(self) -> Iterator[list[int]]:
+        """Yield this process's parts in the epoch set by :meth:`set_epoch`."""
+        generator = torch.Generator().manual_seed(self._seed + self.epoch)
+        parts = [part for group in self._groups for part in self._divided(group, generator)]
+        order = torch.randperm(len(parts), generator=generator).tolist()
+        padded = order + order[: -len(order) % self._replicas]
+        for number in padded[self._rank :: self._replicas][self._start :]:
+            yield [self.epoch * self._length + index for index in parts[number]]
+
+    def __len__(self) -> int:
+        """Return the number of parts of this process in a whole epoch."""
+        parts = sum(math.ceil(len(group) / self._batch_size) for group in self._groups)
+        return math.ceil(parts / self._replicas)
+
+    def _divided(self, group: list[int], generator: torch.Generator) -> list[list[int]]:
+        count = math.ceil(len(group) / self._batch_size)
+        shuffled = [group[i] for i in torch.randperm(len(group), generator=generator).tolist()]
+        return [shuffled[part::count] for part in range(count)]
