@@ -192,9 +192,7 @@ def _scaled(photo: Photo, factor: float) -> Photo:
     return Photo(image.astype(np.uint8), mask > 0)
 
 
-def _freest_place(
-    taken: Bools, piece: Bools, rng: np.random.Generator
-) -> tuple[int, int, float]:
+def _freest_place(taken: Bools, piece: Bools, rng: np.random.Generator) -> tuple[int, int, float]:
     """Return top and left of the place where least of the piece is taken, and the share that is.
 
     Of equal places, one is chosen at random.

@@ -91,6 +91,9 @@ class GroupBatch(TypedDict):
     errors: list[str]
 
 
+AnyBatch = Batch | GroupBatch
+
+
 class SaliencyDataset(Dataset[Item]):
     """Dataset whose samples are read and transformed when they are indexed.
 

@@ -8,7 +8,7 @@ import torch
 from torch.utils.data import DataLoader, Sampler
 
 from sod.core.errors import SodError
-from sod.data.dataset import Batch, GroupBatch, Item, OnError, SaliencyDataset, collate, collate_group
+from sod.data.dataset import AnyBatch, Item, OnError, SaliencyDataset, collate, collate_group
 from sod.data.groups import GroupEpochSampler, GroupSampler
 from sod.data.sampler import EpochSampler, EvalSampler, batches
 from sod.data.transforms import use_one_thread
@@ -61,7 +61,11 @@ class Loader:
         self._drop_last = training and not groups and self._share >= batch_size
         self._position = Position(epoch=0, batches=0)
         self._resume: Position | None = None
-        of_images = {"batch_size": batch_size, "sampler": self.sampler, "drop_last": self._drop_last}
+        of_images = {
+            "batch_size": batch_size,
+            "sampler": self.sampler,
+            "drop_last": self._drop_last,
+        }
         batching: dict[str, Any] = {"batch_sampler": self.sampler} if groups else of_images
         self._loader: DataLoader[Item] = DataLoader(
             dataset,
@@ -84,7 +88,7 @@ class Loader:
             return max(self._share, 1)
         return max(batches(self._share, self.batch_size, self._drop_last), 1)
 
-    def __iter__(self) -> Iterator[Batch | GroupBatch]:
+    def __iter__(self) -> Iterator[AnyBatch]:
         """Yield the batches of the epoch that the sampler is set to when iteration starts."""
         if isinstance(self.sampler, EpochSampler | GroupEpochSampler):
             self._start_epoch(self.sampler)
@@ -120,7 +124,7 @@ class _Collate:
         self.on_error: OnError = on_error
         self.groups = groups
 
-    def __call__(self, items: Sequence[Item]) -> Batch | GroupBatch | SodError:
+    def __call__(self, items: Sequence[Item]) -> AnyBatch | SodError:
         try:
             return (collate_group if self.groups else collate)(items, self.on_error)
         except SodError as error:

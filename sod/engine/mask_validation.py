@@ -6,7 +6,7 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
 
 from sod.core.errors import SodError
-from sod.data.dataset import Batch
+from sod.data.dataset import AnyBatch
 from sod.engine.method import Method
 from sod.metrics.collection import SaliencyMetrics
 from sod.metrics.prepare import resize_saliency
@@ -35,7 +35,7 @@ class MaskValidation(Callback):
         trainer: pl.Trainer,
         pl_module: pl.LightningModule,
         outputs: Any,  # noqa: ANN401 - Lightning's own signature
-        batch: Batch,
+        batch: AnyBatch,
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
@@ -48,7 +48,7 @@ class MaskValidation(Callback):
             return
         assert isinstance(pl_module, Method)  # noqa: S101 - narrows the type
         with trainer.precision_plugin.val_step_context():
-            maps = pl_module.saliency(batch["images"])
+            maps = pl_module.maps(batch["images"])
         for sample, map_, mask in zip(batch["samples"], maps, batch["masks"], strict=True):
             if mask is None:
                 raise SodError(f"{sample.image}: has no mask to be measured with.")

@@ -11,7 +11,7 @@ from pytorch_lightning import LightningModule
 from torch import Tensor
 
 from sod.core.errors import SodError
-from sod.data.dataset import Batch, GroupBatch
+from sod.data.dataset import AnyBatch, Batch
 from sod.engine.monitors import LABEL_FREE, label_free_measures
 from sod.engine.portable import portable_arguments
 
@@ -84,6 +84,10 @@ class Method(LightningModule, ABC):
         """
         return [self.saliency(image[None])[0] for image in images]
 
+    def maps(self, images: Tensor | list[Tensor]) -> Tensor | list[Tensor]:
+        """Return the saliency of a batch of images ``[B, 3, H, W]``, or of a group of them."""
+        return self.saliency(images) if isinstance(images, Tensor) else self.group_saliency(images)
+
     @classmethod
     def is_trainable(cls) -> bool:
         """Return whether the method can be trained."""
@@ -148,24 +152,18 @@ class Method(LightningModule, ABC):
                 add_dataloader_idx=False,
             )
 
-    def test_step(
-        self, batch: Batch | GroupBatch, batch_idx: int, dataloader_idx: int = 0
-    ) -> Prediction:
+    def test_step(self, batch: AnyBatch, batch_idx: int, dataloader_idx: int = 0) -> Prediction:
         """Predict saliency and measure the time per image; a batch of no images gives no maps."""
-        images = batch["images"]
-        if not len(images):
+        if not len(batch["images"]):
             return {"saliency": [], "seconds": 0.0}
         start = time.perf_counter()
-        tensor = isinstance(images, Tensor)
-        saliency = self.saliency(images) if tensor else self.group_saliency(images)
+        saliency = self.maps(batch["images"])
         if saliency[0].is_cuda:
             torch.cuda.synchronize(saliency[0].device)
         seconds = (time.perf_counter() - start) / len(saliency)
         return {"saliency": saliency, "seconds": seconds}
 
-    def predict_step(
-        self, batch: Batch | GroupBatch, batch_idx: int, dataloader_idx: int = 0
-    ) -> Prediction:
+    def predict_step(self, batch: AnyBatch, batch_idx: int, dataloader_idx: int = 0) -> Prediction:
         """Predict as :meth:`test_step`."""
         return self.test_step(batch, batch_idx)
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytorch_lightning as pl
 
 from sod.core.errors import SodError
-from sod.data.dataset import Batch
+from sod.data.dataset import AnyBatch
 from sod.engine.method import Prediction
 from sod.evaluation.evaluator import Evaluator, Result
 from sod.evaluation.saved_maps import save_maps
@@ -51,7 +51,7 @@ class Evaluation(pl.Callback):
         trainer: pl.Trainer,
         pl_module: pl.LightningModule,
         outputs: Prediction | Any,  # noqa: ANN401 - Lightning's own signature
-        batch: Batch,
+        batch: AnyBatch,
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:

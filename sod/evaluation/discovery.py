@@ -10,13 +10,13 @@ from torch import Tensor
 from sod.core.distributed import gather
 from sod.core.errors import SodError
 from sod.data.annotations import read_boxes, read_coco, read_names, read_voc
-from sod.data.dataset import Batch
+from sod.data.dataset import AnyBatch
 from sod.data.reading import read_mask
 from sod.data.samples import Sample, discover_images
 from sod.metrics.boxes import component_boxes
 from sod.metrics.corloc import CorLoc, is_found, saliency_box
-from sod.prediction.callback import PredictionCallback
-from sod.refinement.kinds import Refinement, refine
+from sod.prediction.callback import PredictionCallback, refined_maps
+from sod.refinement.kinds import Refinement
 
 Boxes = dict[str, Tensor]
 
@@ -97,11 +97,10 @@ class Discovery(PredictionCallback):
         """Move the sums to the device, also of a process that gets no images."""
         self.metric.to(pl_module.device)
 
-    def process(self, batch: Batch, outputs: Any, method: pl.LightningModule) -> None:  # noqa: ANN401
+    def process(self, batch: AnyBatch, outputs: Any, method: pl.LightningModule) -> None:  # noqa: ANN401
         """Compute the boxes of one batch."""
-        saliency = refine(batch["images"], outputs["saliency"], self.refinement)
-        for sample, map_ in zip(batch["samples"], saliency, strict=True):
-            box = saliency_box(map_[0])
+        for sample, _, map_ in refined_maps(batch, outputs["saliency"], self.refinement):
+            box = saliency_box(map_)
             self.metric.update(box, self.boxes[sample.name])
             corners = [float("nan")] * 4 if box is None else [float(edge) for edge in box]
             row = dict(zip(["x0", "y0", "x1", "y1"], corners, strict=True))

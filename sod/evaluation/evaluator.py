@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor
 from sod.core.distributed import gather
 from sod.data.samples import Sample
 from sod.evaluation.gallery import Gallery
+from sod.evaluation.groups import GroupSums
 from sod.metrics.collection import SaliencyMetrics
 from sod.metrics.prepare import resize_saliency
 from sod.metrics.protocols import get_protocol
@@ -32,6 +33,7 @@ class Result:
         curves: Curves of ``SaliencyMetrics.curves`` by label (``METHOD`` or
             ``METHOD+REFINEMENT``).
         gallery: Thumbnails of the best, median and worst images.
+        per_group: One row per group and refinement, and their means; empty without groups.
     """
 
     dataset: str
@@ -39,6 +41,7 @@ class Result:
     per_image: list[Row]
     curves: dict[str, dict[str, Tensor]]
     gallery: Gallery
+    per_group: list[Row] = field(default_factory=list)
 
 
 class Evaluator:
@@ -68,6 +71,7 @@ class Evaluator:
         self.metrics = {
             kind: SaliencyMetrics(self.protocol, refined=kind != "none") for kind in refinements
         }
+        self.groups = {kind: GroupSums(self.protocol) for kind in refinements}
         self.per_image: list[Row] = []
 
     def update(
@@ -95,6 +99,8 @@ class Evaluator:
             height, width = mask.shape
             resized = resize_saliency(refined[0, 0], (height, width), self.protocol)
             measures = metrics.to(resized.device).update(resized, mask)
+            if metrics.last is not None:
+                self.groups[kind].add(sample.group, metrics.last)
             self.per_image.append(
                 {"dataset": self.dataset, "name": sample.name, "refine": kind, **measures}
                 | {"seconds": total}
@@ -119,7 +125,12 @@ class Evaluator:
             for kind, metrics in self.metrics.items()
         }
         gallery = Gallery.merged(galleries) if len(galleries) > 1 else self.gallery
-        return Result(self.dataset, means, rows, curves, gallery)
+        groups = [
+            {"dataset": self.dataset, "refine": kind, **row}
+            for kind, sums in self.groups.items()
+            for row in sums.rows()
+        ]
+        return Result(self.dataset, means, rows, curves, gallery, groups)
 
     def _row(self, kind: Refinement, per_image: list[Row]) -> Row:
         measures = self.metrics[kind].compute()

@@ -19,13 +19,15 @@ from sod.metrics.protocols import get_protocol
 Curves = dict[str, dict[str, dict[str, Tensor]]]
 FILES = (
     *(f"metrics.{kind}" for kind in ("json", "csv", "md", "tex")),
-    *("per_image.csv", "curves.json", "curves.png", "grid.png"),
+    *("per_image.csv", "per_group.csv", "curves.json", "curves.png", "grid.png"),
 )
 """Files of an evaluation; several datasets have ``grid-DATASET.png`` instead of ``grid.png``."""
 
 
 def write_results(results: Sequence[Result], out: Path, published: str | None = None) -> list[Path]:
     """Write metrics.json, .csv, .md and .tex, per_image.csv, curves.json and .png, and the grids.
+
+    Sets of several groups also get ``per_group.csv``: their measures and the mean over groups.
 
     There is one grid per dataset: ``grid.png`` for a single dataset, else ``grid-DATASET.png``.
 
@@ -52,11 +54,19 @@ def write_results(results: Sequence[Result], out: Path, published: str | None = 
         for result in results
         for row in result.per_image
     ]
+    per_group = [
+        {"method": result.rows[0]["method"], **row}
+        for result in results
+        for row in result.per_group
+    ]
     try:
         paths = write_reports(rows, out, published=shown)
         write_per_image(per_image, out / "per_image.csv")
         note = get_protocol(str(rows[0]["protocol"])).describe()
         paths += [out / "per_image.csv", *write_curves(curves, out, note)]
+        if per_group:
+            write_per_image(per_group, out / "per_group.csv")
+            paths.append(out / "per_group.csv")
         return paths + write_grids(galleries, out)
     except OSError as error:
         raise SodError(f"--out {out}: cannot be written: {error.strerror}.") from error

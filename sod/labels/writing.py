@@ -12,17 +12,17 @@ from torch import Tensor, nn
 
 from sod.core.distributed import barrier, gather
 from sod.core.errors import SodError
-from sod.data.dataset import Batch
+from sod.data.dataset import AnyBatch
 from sod.data.samples import Sample
 from sod.engine.method import Method
 from sod.engine.trainer import BuildTrainer
 from sod.labels.store import LabelStore
 from sod.labels.teachers import describe_source
-from sod.prediction.callback import PredictionCallback
+from sod.prediction.callback import PredictionCallback, refined_maps
 from sod.prediction.sources import SourceData
-from sod.refinement.kinds import Refinement, refine
+from sod.refinement.kinds import Refinement
 
-Maps = dict[str, Tensor]
+Maps = dict[str, Tensor | list[Tensor]]
 
 
 @dataclass(frozen=True)
@@ -56,11 +56,11 @@ class Labeller(pl.LightningModule):
         self.members = nn.ModuleDict(methods)  # so that they are moved to the device
         self.missing = missing
 
-    def predict_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> Maps:
+    def predict_step(self, batch: AnyBatch, batch_idx: int, dataloader_idx: int = 0) -> Maps:
         """Return the maps ``[B, 1, H, W]`` of the methods that a sample of the batch is missing."""
         names = {sample.name for sample in batch["samples"]}
         return {
-            name: method.saliency(batch["images"])
+            name: method.maps(batch["images"])
             for name, method in self._methods.items()
             if names & self.missing[name]
         }
@@ -85,13 +85,13 @@ class LabelWriter(PredictionCallback):
         for store in self.stores.values():
             store.rank = trainer.global_rank
 
-    def process(self, batch: Batch, outputs: Any, method: pl.LightningModule) -> None:  # noqa: ANN401
+    def process(self, batch: AnyBatch, outputs: Any, method: pl.LightningModule) -> None:  # noqa: ANN401
         """Write the maps of one batch."""
-        for name, saliency in outputs.items():
-            maps = refine(batch["images"], saliency, self.refinement)
-            for sample, map_ in zip(batch["samples"], maps, strict=True):
-                self.stores[name].write(sample, map_[0])
-                self.count += 1
+        for name, maps in outputs.items():
+            for sample, _, map_ in refined_maps(batch, maps, self.refinement):
+                if not self.stores[name].has(sample):  # a group is predicted whole
+                    self.stores[name].write(sample, map_)
+                    self.count += 1
 
     def on_predict_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Join what all processes have written."""
@@ -116,7 +116,8 @@ def write_labels(
 ) -> Written:
     """Let all processes together write the maps that are missing in the stores.
 
-    An image is read once for all methods that have to label it.
+    An image is read once for all methods that have to label it. If a method compares the images of
+    groups, groups are read whole as soon as one of their maps is missing.
 
     Args:
         methods: By name.
@@ -146,8 +147,12 @@ def write_labels(
     barrier()  # nobody writes before all have seen what is missing
     anywhere = set().union(*missing.values())
     wanted = [sample for sample in samples if sample.name in anywhere]
+    groups = any(method.reads_groups() for method in methods.values())
+    if groups:
+        touched = {sample.group for sample in wanted}
+        wanted = [sample for sample in samples if sample.group in touched]
     if wanted:
-        data = SourceData(wanted, workers)
+        data = SourceData(wanted, workers, groups)
         trainer.predict(Labeller(methods, missing), datamodule=data, return_predictions=False)
     if writer.failures and not collect_failures:
         raise SodError(writer.failures[0])

@@ -10,7 +10,14 @@ from typing_extensions import Self
 
 from sod.core.errors import SodError
 from sod.core.precision import float64_device
-from sod.metrics.functional import CURVES, EXTRA_MEASURES, MEASURES, measure, summarise
+from sod.metrics.functional import (
+    CURVES,
+    EXTRA_MEASURES,
+    MEASURES,
+    Measured,
+    measure,
+    summarise,
+)
 from sod.metrics.protocols import Protocol, get_protocol
 
 
@@ -40,6 +47,7 @@ class SaliencyMetrics(Metric):
         self.refined = refined
         self.measures = MEASURES + EXTRA_MEASURES if extended else MEASURES
         self.row: dict[str, float] = {}
+        self.last: Measured | None = None  # of the last image, for sums over parts of the set
         points = self.protocol.thresholds
         values = torch.zeros(len(MEASURES + EXTRA_MEASURES), dtype=torch.float64)
         curves = torch.zeros(len(CURVES), points, dtype=torch.float64)
@@ -67,7 +75,7 @@ class SaliencyMetrics(Metric):
         self.sums += measured.values
         self.curve_sums += measured.curves
         self.images += 1
-        self.row = self._named(measured.values)
+        self.row, self.last = self._named(measured.values), measured
         return self.row
 
     def forward(self, saliency: Tensor, mask: Tensor) -> dict[str, float]:

@@ -1,13 +1,36 @@
 """The base class of callbacks that process predictions."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
+from torch import Tensor
 
 from sod.core.distributed import gather
-from sod.data.dataset import Batch
+from sod.data.dataset import AnyBatch
+from sod.data.samples import Sample
+from sod.refinement.kinds import Refinement, refine
+
+Maps = Tensor | Sequence[Tensor]
+
+
+def refined_maps(
+    batch: AnyBatch, maps: Maps, refinement: Refinement
+) -> Iterator[tuple[Sample, Tensor, Tensor]]:
+    """Yield each sample of a batch with its image and its refined map.
+
+    Args:
+        batch: Images of one size, or a group.
+        maps: Per image ``[1, H, W]`` in [0, 1].
+        refinement: Refinement of the maps.
+
+    Yields:
+        The sample, its image ``[3, H, W]`` and its map ``[H, W]``.
+    """
+    for sample, image, map_ in zip(batch["samples"], batch["images"], maps, strict=True):
+        yield sample, image, refine(image[None], map_[None], refinement)[0, 0]
 
 
 class PredictionCallback(Callback, ABC):
@@ -21,7 +44,7 @@ class PredictionCallback(Callback, ABC):
         self.failures: list[str] = []
 
     @abstractmethod
-    def process(self, batch: Batch, outputs: Any, method: pl.LightningModule) -> None:  # noqa: ANN401
+    def process(self, batch: AnyBatch, outputs: Any, method: pl.LightningModule) -> None:  # noqa: ANN401
         """Process a batch with at least one image.
 
         Args:
@@ -35,7 +58,7 @@ class PredictionCallback(Callback, ABC):
         trainer: pl.Trainer,
         pl_module: pl.LightningModule,
         outputs: Any,  # noqa: ANN401 - Lightning's own signature
-        batch: Batch,
+        batch: AnyBatch,
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:

@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from sod.core.errors import SodError
-from sod.data.dataset import Batch
+from sod.data.dataset import AnyBatch
 from sod.nn.connectivity.instances import Instances
 from sod.prediction.callback import PredictionCallback
 
@@ -46,12 +46,11 @@ class InstanceWriter(PredictionCallback):
                 "use a ConnNet checkpoint."
             )
 
-    def process(self, batch: Batch, outputs: Any, method: pl.LightningModule) -> None:  # noqa: ANN401
+    def process(self, batch: AnyBatch, outputs: Any, method: pl.LightningModule) -> None:  # noqa: ANN401
         """Write the instances of one batch."""
         assert isinstance(method, PredictsInstances)  # noqa: S101 - checked at the start
-        predicted = method.instances(batch["images"])
-        for sample, instances in zip(batch["samples"], predicted, strict=True):
-            write_instances(self.folder / sample.name, instances)
+        for sample, image in zip(batch["samples"], batch["images"], strict=True):
+            write_instances(self.folder / sample.name, method.instances(image[None])[0])
 
 
 def write_instances(path: Path, instances: Instances) -> None:

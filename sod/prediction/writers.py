@@ -11,11 +11,11 @@ from torch import Tensor
 
 from sod.core.distributed import gather
 from sod.core.errors import SodError, suggest
-from sod.data.dataset import Batch
+from sod.data.dataset import AnyBatch
 from sod.data.levels import to_levels
 from sod.data.samples import Sample
-from sod.prediction.callback import PredictionCallback
-from sod.refinement.kinds import Refinement, refine
+from sod.prediction.callback import PredictionCallback, refined_maps
+from sod.refinement.kinds import Refinement
 
 Output = Literal["map", "overlay", "cutout", "instances"]
 TINT = np.array([230.0, 60.0, 40.0])
@@ -78,15 +78,14 @@ class PredictionWriter(PredictionCallback):
         self.refinement: Refinement = refinement
         self.written = 0
 
-    def process(self, batch: Batch, outputs: Any, method: pl.LightningModule) -> None:  # noqa: ANN401
+    def process(self, batch: AnyBatch, outputs: Any, method: pl.LightningModule) -> None:  # noqa: ANN401
         """Write the outputs of one batch.
 
         Raises:
             SodError: A file cannot be written.
         """
-        saliency = refine(batch["images"], outputs["saliency"], self.refinement)
-        for sample, image, map_ in zip(batch["samples"], batch["images"], saliency, strict=True):
-            self._write(sample, image, map_[0])
+        for sample, image, map_ in refined_maps(batch, outputs["saliency"], self.refinement):
+            self._write(sample, image, map_)
 
     def on_predict_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Gather failures and counts of all processes."""

@@ -101,6 +101,14 @@ def test_counts_are_the_published_ones() -> None:
         "DUT-OMRON": 5168,
         "HKU-IS": 4447,
         "PASCAL-S": 850,
+        "CoCA": 1295,
+        "CoSal2015": 2015,
+        "CoSOD3k": 3316,
+    }
+    assert {b.name: b.groups for b in BENCHMARKS if b.groups} == {
+        "CoCA": 80,
+        "CoSal2015": 50,
+        "CoSOD3k": 160,
     }
     keys = [key for b in BENCHMARKS for key in b.keys]
     assert len(keys) == len(set(keys))

@@ -90,6 +90,8 @@ def _run(
     refinements = parse_refinements(refine)
     get_protocol(protocol)
     load_checkpoint(cli.method, ckpt)
+    if cli.method.reads_groups():
+        cli.datamodule.read_groups()
     names = cli.datamodule.test_names
     name = label or type(cli.method).__name__
     evaluation = Evaluation(name, names, protocol, refinements, maps)

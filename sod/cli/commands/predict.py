@@ -48,7 +48,7 @@ def predict(
     callbacks: list[Callback] = [writer]
     if "instances" in outputs:
         callbacks.append(InstanceWriter(folder))
-    data = SourceData(samples, cli.datamodule.num_workers)
+    data = SourceData(samples, cli.datamodule.num_workers, cli.method.reads_groups())
     trainer = cli.build_trainer(callbacks)
     trainer.predict(cli.method, datamodule=data, return_predictions=False)
     summary = f"{writer.written} of {len(samples)} images: {', '.join(outputs)} in {folder}"

@@ -7,7 +7,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from sod.data.dataset import Batch
+from sod.data.dataset import AnyBatch
 from sod.data.levels import to_levels
 from sod.data.reading import read_image
 from sod.nn.decoders.quality import resize_square
@@ -34,7 +34,7 @@ class ImageCache(PredictionCallback):
         self._pixels: dict[Path, Tensor] = {}
         self._thumbnails: dict[Path, Tensor] = {}
 
-    def process(self, batch: Batch, outputs: Any, method: pl.LightningModule) -> None:  # noqa: ANN401
+    def process(self, batch: AnyBatch, outputs: Any, method: pl.LightningModule) -> None:  # noqa: ANN401
         """Keep the images of one batch."""
         for sample, image in zip(batch["samples"], batch["images"], strict=True):
             if sample.image not in self._thumbnails:
