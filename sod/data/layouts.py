@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sod.data.catalogue import Benchmark, simplified
-from sod.data.samples import SUFFIXES, is_junk
+from sod.data.image_files import SUFFIXES
+from sod.data.samples import is_junk
 
 # (images, masks) folder names of repackaged archives: TokenCut, A2S, SALOD, own data, ECSSD's own.
 PAIRS = (

@@ -1,52 +1,37 @@
 """Reading of image and mask files in any common format and mode, as 8-bit arrays or tensors."""
 
-import struct
-import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 
-from sod.core.errors import ImageError
+from sod.data.image_files import decoded
 
 Array = npt.NDArray[np.uint8]
 
 _PLAIN_GREY = {"1", "L", "LA", "P", "RGB", "RGBA"}
-# All that Pillow's decoders raise on damaged files; other exceptions are programming errors.
-_UNREADABLE = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    IndexError,
-    OverflowError,
-    struct.error,
-    zlib.error,
-    Image.DecompressionBombError,
-)
 
 
 def read_image(path: Path) -> Array:
-    """Read an image as RGB, upright according to its EXIF orientation.
+    """Read an image as sRGB, upright according to its EXIF orientation.
 
-    Transparent images are composited on white. Values of more than 8 bits are scaled (see
-    :func:`narrow`), not clipped. Of an animation, the first frame is read.
+    Colours of an embedded ICC profile are converted. Transparent images are composited on white.
+    Values of more than 8 bits are scaled (see :func:`narrow`), not clipped. Of an animation, the
+    first frame is read.
 
     Args:
-        path: The file, in any format and mode that Pillow reads.
+        path: The file, in a format of :data:`sod.data.image_files.ACCEPTED` and in any mode.
 
     Returns:
         Uint8 array ``[H, W, 3]``, 0..255.
 
     Raises:
-        ImageError: The file is missing, empty, damaged, not an image, or a decompression bomb.
+        ImageError: As :func:`sod.data.image_files.decoded`.
     """
-    with _decoded(path) as image:
+    with decoded(path, convert_profile=True) as image:
         if _is_wide(image.mode):
             return np.repeat(narrow(np.asarray(image))[..., None], 3, axis=2)
         if image.has_transparency_data:
@@ -78,7 +63,7 @@ def read_mask(path: Path) -> Array:
     channel is ignored; values of more than 8 bits are scaled (see :func:`narrow`).
 
     Args:
-        path: The file, in any format and mode that Pillow reads.
+        path: The file, in a format of :data:`sod.data.image_files.ACCEPTED` and in any mode.
 
     Returns:
         Uint8 array ``[H, W]``, 0..255, at the mask's own size.
@@ -86,7 +71,7 @@ def read_mask(path: Path) -> Array:
     Raises:
         ImageError: As :func:`read_image`.
     """
-    with _decoded(path) as image:
+    with decoded(path) as image:
         if _is_wide(image.mode):
             return narrow(np.asarray(image))
         plain = image if image.mode in _PLAIN_GREY else image.convert("RGB")
@@ -124,34 +109,3 @@ def narrow(values: npt.NDArray[np.generic]) -> Array:
 
 def _is_wide(mode: str) -> bool:
     return mode in {"I", "F"} or mode.startswith("I;")
-
-
-@contextmanager
-def _decoded(path: Path) -> Iterator[Image.Image]:
-    with _opened(path) as image:
-        image.load()
-        ImageOps.exif_transpose(image, in_place=True)
-        yield image
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
-    try:
-        with Image.open(path) as image:
-            yield image
-    except _UNREADABLE as error:
-        raise ImageError(f"{path}: {_reason(path, error)}") from error
-
-
-def _reason(path: Path, error: Exception) -> str:
-    if not path.exists():
-        return "no such file"
-    if path.is_dir():
-        return "a folder, not an image file"
-    if path.is_file() and path.stat().st_size == 0:
-        return "the file is empty (0 bytes)"
-    if isinstance(error, UnidentifiedImageError):
-        return "not an image, or in a format Pillow cannot read"
-    if isinstance(error, Image.DecompressionBombError):
-        return "refused as a decompression bomb (too many pixels)"
-    return "cannot be decoded: " + " ".join(str(error).split())

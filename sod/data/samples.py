@@ -7,10 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sod.core.errors import SodError
+from sod.data.image_files import SUFFIXES
 
-SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".pgm", ".ppm"}
-)
 _JUNK = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
 
 

@@ -14,6 +14,7 @@ import torch
 from sod.core.configs import find_config, is_config, packaged_configs
 from sod.core.errors import SodError, suggest, suggest_path
 from sod.core.files import write_text
+from sod.core.names import check_file_name
 from sod.data.benchmarks import Dataset
 from sod.data.maps import read_map
 from sod.data.reading import read_image_tensor, read_mask
@@ -77,7 +78,7 @@ def _parse_entry(part: str) -> BenchmarkEntry:
             raise SodError(
                 f"--methods {path}: there is no such config, checkpoint or folder.{hint}"
             )
-    name = label if equals else paths[0].stem
+    name = check_file_name(label, "--methods") if equals else paths[0].stem
     if paths[0].is_dir():
         return BenchmarkEntry(name, ("--maps", str(paths[0])))
     if paths[0].suffix in {".ckpt", ".safetensors"}:

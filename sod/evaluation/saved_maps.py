@@ -140,13 +140,20 @@ def map_files(folder: Path, dataset: str) -> dict[str, Path]:
         dataset: Name of the dataset.
 
     Raises:
-        SodError: The folder is absent.
+        SodError: The folder is absent, or two of its maps share a name.
     """
     if not folder.is_dir():
         raise SodError(f"--maps {folder}: there is no such folder.")
     base = folder / dataset if (folder / dataset).is_dir() else folder
-    files = [path for path in _walk(base) if path.suffix.lower() in SUFFIXES]
-    return {path.relative_to(base).with_suffix("").as_posix(): path for path in files}
+    files: dict[str, Path] = {}
+    for path in (path for path in _walk(base) if path.suffix.lower() in SUFFIXES):
+        name = path.relative_to(base).with_suffix("").as_posix()
+        if name in files:
+            raise SodError(
+                f"--maps {folder}: {files[name].name} and {path.name} are maps of one image"
+            )
+        files[name] = path
+    return files
 
 
 def _walk(folder: Path) -> Iterable[Path]:

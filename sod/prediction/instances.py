@@ -10,7 +10,9 @@ from PIL import Image
 from torch import Tensor
 
 from sod.core.errors import SodError
+from sod.core.files import write_text
 from sod.data.dataset import AnyBatch
+from sod.data.pictures import write_picture
 from sod.nn.connectivity.instances import Instances
 from sod.prediction.callback import PredictionCallback
 
@@ -72,9 +74,5 @@ def write_instances(path: Path, instances: Instances) -> None:
         {"label": label, "box": box, "area": area, "score": round(score, 4)}
         for label, (box, area, score) in enumerate(zip(*values, strict=True), start=1)
     ]
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(instances.labels.numpy().astype(depth)).save(f"{path}.png")
-        Path(f"{path}.json").write_text(json.dumps(rows) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise SodError(f"--out {path}: cannot be written: {error.strerror}.") from error
+    write_picture(Path(f"{path}.png"), Image.fromarray(instances.labels.numpy().astype(depth)))
+    write_text(Path(f"{path}.json"), json.dumps(rows) + "\n")

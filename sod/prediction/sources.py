@@ -1,6 +1,8 @@
 """Images to predict on: an image file or a folder, and the data module that loads them."""
 
+import unicodedata
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytorch_lightning as pl
@@ -15,8 +17,7 @@ from sod.data.transforms import EvalTransform
 def find_sources(source: str) -> list[Sample]:
     """List the image at a path, or all images in a folder and its sub-folders.
 
-    A sample's name is its path relative to the folder, without the suffix. Images whose names
-    would be equal keep the suffix, so that no result overwrites another.
+    A sample's name is its path relative to the folder (:func:`unique_names`).
 
     Args:
         source: Path of an image or of a folder.
@@ -35,12 +36,48 @@ def find_sources(source: str) -> list[Sample]:
     images = discover_images(path, recursive=True)
     if not images:
         raise SodError(f"--source {source}: there is no image in this folder.")
-    names = [image.relative_to(path).with_suffix("").as_posix() for image in images]
-    counts = Counter(names)
+    names = unique_names([image.relative_to(path) for image in images])
+    return [Sample(name, image, None) for name, image in zip(names, images, strict=True)]
+
+
+def unique_names(files: Sequence[Path]) -> list[str]:
+    """Return a name per file, so that ``NAME.png`` and ``NAME.json`` overwrite no other result.
+
+    It is the path without the suffix where that is unambiguous, else with it. Names that differ
+    only in case or in the encoding of accents count as equal, as on macOS and Windows.
+
+    Args:
+        files: Relative paths, no two of them equal.
+
+    Raises:
+        SodError: A result would have the path of another result's folder.
+    """
+    names = [file.with_suffix("").as_posix() for file in files]
+    folders = {_key(parent.as_posix()) for file in files for parent in file.parents}
+    for _ in range(3):  # a name with its suffix can clash with the shorter name of a further file
+        clashing = _clashing(names, folders)
+        names = [
+            file.as_posix() if clash else name
+            for name, file, clash in zip(names, files, clashing, strict=True)
+        ]
+    for file, clash in zip(files, _clashing(names, folders), strict=True):
+        if clash:
+            raise SodError(f"--source: the result of {file} has the name of a folder: rename it.")
+    return names
+
+
+def _clashing(names: Sequence[str], folders: set[str]) -> list[bool]:
+    """Return for each name whether its result has the path of another result or of a folder."""
+    counts = Counter(map(_key, names))
     return [
-        Sample(image.relative_to(path).as_posix() if counts[name] > 1 else name, image, None)
-        for image, name in zip(images, names, strict=True)
+        counts[_key(name)] > 1
+        or not folders.isdisjoint({_key(f"{name}.png"), _key(f"{name}.json")})
+        for name in names
     ]
+
+
+def _key(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 class SourceData(pl.LightningDataModule):

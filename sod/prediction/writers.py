@@ -13,6 +13,7 @@ from sod.core.distributed import gather
 from sod.core.errors import SodError, suggest
 from sod.data.dataset import AnyBatch
 from sod.data.levels import to_levels
+from sod.data.pictures import write_picture
 from sod.data.samples import Sample
 from sod.prediction.callback import PredictionCallback, refined_maps
 from sod.refinement.kinds import Refinement
@@ -99,9 +100,5 @@ class PredictionWriter(PredictionCallback):
             if kind == "instances":
                 continue
             path = self.out / kind / f"{sample.name}.png"
-            try:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                render(pixels, values, kind).save(path)
-            except OSError as error:
-                raise SodError(f"--out {path}: cannot be written: {error.strerror}.") from error
+            write_picture(path, render(pixels, values, kind))
         self.written += 1

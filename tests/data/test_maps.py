@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +10,41 @@ from sod.data.levels import to_levels
 from sod.data.maps import read_map, write_map
 
 
-def test_arrays_out_of_range_are_refused_by_name(tmp_path: Path) -> None:
-    np.save(tmp_path / "logits.npy", np.array([[-3.0, 4.0]]))
-    with pytest.raises(ImageError, match=r"logits\.npy: expected an array"):
-        read_map(tmp_path / "logits.npy")
-    (tmp_path / "broken.npy").write_bytes(b"nothing")
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (np.array([[-3.0, 4.0]]), r"expected values in \[0, 1\]"),
+        (np.array([[np.nan, 0.5]]), "not finite"),
+        (np.array([[np.inf, 0.5]]), "not finite"),
+        (np.zeros((0, 4)), r"of numbers, not \(0, 4\)"),
+        (np.zeros(3), r"of numbers, not \(3,\)"),
+        (np.array([["a"]]), "of numbers"),
+        (np.array([[1j]]), "of numbers"),
+    ],
+)
+def test_arrays_that_are_no_maps_are_refused_by_name(
+    values: np.ndarray, message: str, tmp_path: Path
+) -> None:
+    np.save(tmp_path / "a.npy", values)
+    with pytest.raises(ImageError, match=rf"a\.npy: .*{message}"):
+        read_map(tmp_path / "a.npy")
+
+
+@pytest.mark.parametrize(
+    "content", [b"nothing", b"", b"\x93NUMPY\x01\0\x76\0{'descr': [" + b"(" * 90]
+)
+def test_damaged_arrays_are_refused_by_name(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "broken.npy").write_bytes(content)
     with pytest.raises(ImageError, match=r"broken\.npy: cannot be read"):
         read_map(tmp_path / "broken.npy")
+    np.savez(tmp_path / "two.npz", np.zeros(1))
+    (tmp_path / "two.npz").rename(tmp_path / "two.npy")
+    with pytest.raises(ImageError, match=r"two\.npy: is an archive"):
+        read_map(tmp_path / "two.npy")
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe.npy")
+    with pytest.raises(ImageError, match=r"pipe\.npy: there is no such regular file"):
+        read_map(tmp_path / "pipe.npy")
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from sod.cli.program import Program, console
-from sod.core.files import make_folder
+from sod.core.files import make_folder, write_text
 from sod.engine.checkpoint import load_checkpoint
 from sod.evaluation.discovery import Discovery, annotated_samples, boxes_of_masks, read_annotations
 from sod.evaluation.reports import write_per_image
@@ -63,7 +63,7 @@ def _write(discovery: Discovery, method: str, folder: Path) -> None:
         "corloc": discovery.corloc,
         "seconds_per_image": sum(row["seconds"] for row in discovery.rows) / max(count, 1),
     }
-    (folder / "corloc.json").write_text(json.dumps(row, indent=2) + "\n", encoding="utf-8")
+    write_text(folder / "corloc.json", json.dumps(row, indent=2) + "\n")
     write_per_image(discovery.rows, folder / "boxes.csv")
     console.print(f"CorLoc {discovery.corloc:.3f} on {count} images ({method}, {row['refine']})")
     for failure in discovery.failures:

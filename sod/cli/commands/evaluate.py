@@ -5,6 +5,7 @@ from pathlib import Path
 from sod.cli.program import Program, console
 from sod.core.errors import SodError
 from sod.core.files import make_folder
+from sod.core.names import check_file_name
 from sod.engine.checkpoint import load_checkpoint
 from sod.evaluation.callback import Evaluation
 from sod.evaluation.evaluator import Result
@@ -37,9 +38,12 @@ def evaluate(
         protocol: Metric protocol: mean-max, image-max, a2s, pysod, ...
         refine: Refinements, comma-separated, one row each: none, bilateral.
         save_maps: Also write the saliency maps, to OUT/maps.
-        label: Name of the method in tables and figures; by default its class.
+        label: Name of the method in tables, figures and the folder of its maps; by default its
+            class.
         published: Show published rows of the same protocol in metrics.md and metrics.tex.
     """
+    if save_maps and label is not None:
+        check_file_name(label, "--label")
     folder = make_folder(out)
     findings: list[Findings] = []
     save = folder / "maps" if save_maps else None
