@@ -1,11 +1,14 @@
 """Writing of pictures as PNG files, each completely or not at all."""
 
-from functools import cache
 from pathlib import Path
 
-from PIL import Image, ImageCms
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from sod.core.files import atomic_file
+
+PERCEPTUAL = b"\0"
+"""The rendering intent in the chunk that marks a PNG file as sRGB."""
 
 
 def write_picture(path: Path, image: Image.Image) -> None:
@@ -18,11 +21,8 @@ def write_picture(path: Path, image: Image.Image) -> None:
     Raises:
         SodError: The file cannot be written; a previous one is untouched.
     """
-    profile = _srgb() if image.mode in {"RGB", "RGBA"} else None
+    chunks = PngInfo()
+    if image.mode in {"RGB", "RGBA"}:
+        chunks.add(b"sRGB", PERCEPTUAL)
     with atomic_file(path) as temporary:
-        image.save(temporary, "png", icc_profile=profile)
-
-
-@cache
-def _srgb() -> bytes:
-    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+        image.save(temporary, "png", pnginfo=chunks)
