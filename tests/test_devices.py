@@ -19,7 +19,7 @@ from sod.nn.decoders.quality import QualityConfig, QualityNetwork
 from sod.nn.losses.peekaboo import consistency_loss, sharpen_loss
 from sod.nn.losses.saliency import binary_loss, dice_loss, iou_loss
 from sod.refinement import bilateral_solver, fill_holes, largest_component, refine_targets
-from sod.spectral import normalized_cut, second_eigenvector
+from sod.spectral import normalized_cut, normalized_cuts, second_eigenvector
 
 EVERY_DEVICE = pytest.mark.parametrize("device", DEVICES)
 
@@ -125,14 +125,29 @@ def test_the_cut(device: str) -> None:
         assert cut.seed == expected.seed
 
 
+@EVERY_DEVICE
+def test_cuts_of_a_batch(device: str) -> None:
+    features = torch.stack([clusters(48, seed).T.reshape(-1, 6, 8) for seed in range(4)])
+    features[1] = 0.3  # nothing to cut
+    expected = normalized_cuts(features, 0.3)
+    with pretended(device):
+        cuts = normalized_cuts(features.to(device), 0.3)
+        for cut, alone in zip(cuts, expected, strict=True):
+            close(cut.eigenvector, alone.eigenvector, device)
+            assert torch.equal(cut.component.cpu(), alone.component)
+            assert cut.seed == alone.seed
+
+
 def test_the_eigenvector_seldom_waits_for_a_gpu() -> None:
-    weights = torch.rand(200, 200, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    weights = weights + weights.T
+    weights = torch.rand(
+        3, 200, 200, dtype=torch.float64, generator=torch.Generator().manual_seed(0)
+    )
+    weights = weights + weights.mT
     expected = second_eigenvector(weights)
     with pretended("cuda:0") as pretence:
-        vector = second_eigenvector(weights.to("cuda:0"))
-        assert pretence.reads <= 20  # without reads in each of its 60 steps
-        torch.testing.assert_close(vector.cpu(), expected, atol=1e-9, rtol=0)
+        vectors = second_eigenvector(weights.to("cuda:0"))
+        assert pretence.reads <= 20  # without reads in each of its 60 steps, or for each graph
+        torch.testing.assert_close(vectors.cpu(), expected, atol=1e-9, rtol=0)
 
 
 @EVERY_DEVICE

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from sod.core.errors import SodError
-from sod.spectral import normalized_cut
+from sod.spectral import normalized_cuts
 
 Kind = Literal["none", "found", "tokencut"]
 When = Literal["start", "collapse"]
@@ -60,4 +60,4 @@ def tokencut_masks(features: Tensor, tau: float) -> Tensor:
     Returns:
         Bool ``[B, 1, h, w]``; empty where nothing stands out.
     """
-    return torch.stack([normalized_cut(tokens, tau).component for tokens in features])[:, None]
+    return torch.stack([cut.component for cut in normalized_cuts(features, tau)])[:, None]

@@ -10,7 +10,7 @@ from sod.core.precision import full_precision_region
 from sod.engine.method import Method
 from sod.nn.backbones.build import BackboneConfig, build_backbone
 from sod.nn.resize import discovery_pad, lanczos_resize, saliency_size
-from sod.spectral import normalized_cut
+from sod.spectral import normalized_cuts
 
 BACKBONE = BackboneConfig()
 
@@ -58,11 +58,8 @@ class TokenCut(Method):
         """Return the seed's component, 0 or 1, resized to the images by nearest neighbour."""
         size = images.shape[-2:]
         prepared = self._prepare(images)
-        masks = [
-            normalized_cut(tokens, self.tau, self.eps, self.graph).component
-            for tokens in self.backbone(prepared)
-        ]
-        patches = torch.stack(masks)[:, None].float()
+        cuts = normalized_cuts(self.backbone(prepared), self.tau, self.eps, self.graph)
+        patches = torch.stack([cut.component for cut in cuts])[:, None].float()
         if self.resize == "saliency":
             return F.interpolate(patches, size, mode="nearest")
         full = F.interpolate(patches, prepared.shape[-2:], mode="nearest")

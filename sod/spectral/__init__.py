@@ -1,7 +1,7 @@
 """Normalized cuts on dense graphs of image tokens, as pure functions."""
 
-from sod.spectral.cut import Cut, bipartition, normalized_cut
-from sod.spectral.eigen import NotConvergedError, second_eigenvector
+from sod.spectral.cut import Cut, normalized_cut, normalized_cuts
+from sod.spectral.eigen import NotConvergedError, bipartition, second_eigenvector
 from sod.spectral.graph import Graph, affinity
 
 __all__ = [
@@ -11,5 +11,6 @@ __all__ = [
     "affinity",
     "bipartition",
     "normalized_cut",
+    "normalized_cuts",
     "second_eigenvector",
 ]

@@ -1,4 +1,4 @@
-"""Normalized cut of an image: bipartition, seed and the component of the seed."""
+"""Normalized cuts of images: bipartition, seed and the component of the seed."""
 
 from dataclasses import dataclass
 
@@ -7,8 +7,11 @@ from torch import Tensor
 
 from sod.core.precision import float64_device, full_precision_region
 from sod.refinement.masks import seed_component
-from sod.spectral.eigen import Method, first_peak, second_eigenvector
+from sod.spectral.eigen import Method, bipartition, first_peak, second_eigenvector
 from sod.spectral.graph import Graph, affinity, is_uniform
+
+MEMORY = 2**30
+"""Bytes of the weights of the graphs that are cut at once on a GPU."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +30,18 @@ class Cut:
     component: Tensor
     seed: tuple[int, int] | None
 
+    @classmethod
+    def empty(cls, grid: tuple[int, int], device: torch.device) -> "Cut":
+        """Return an empty cut of a grid ``(h, w)``: all zeros, without a seed."""
+        nothing = torch.zeros(*grid, dtype=torch.bool, device=device)
+        return cls(nothing.float(), nothing, nothing.clone(), seed=None)
 
-@full_precision_region
+    def to(self, device: torch.device) -> "Cut":
+        """Return the cut on a device."""
+        eigenvector, partition = self.eigenvector.to(device), self.partition.to(device)
+        return Cut(eigenvector, partition, self.component.to(device), self.seed)
+
+
 def normalized_cut(
     features: Tensor,
     tau: float = 0.2,
@@ -36,57 +49,64 @@ def normalized_cut(
     graph: Graph = "binary",
     method: Method = "auto",
 ) -> Cut:
-    """Divide an image in two by its features (TokenCut, arXiv 2202.11539, steps 2 to 6).
+    """Divide one image in two by its features ``[C, h, w]``, see :func:`normalized_cuts`."""
+    return normalized_cuts(features[None], tau, eps, graph, method)[0]
+
+
+@full_precision_region
+def normalized_cuts(
+    features: Tensor,
+    tau: float = 0.2,
+    eps: float = 1e-5,
+    graph: Graph = "binary",
+    method: Method = "auto",
+) -> list[Cut]:
+    """Divide images in two by their features (TokenCut, arXiv 2202.11539, steps 2 to 6).
 
     If all tokens are similar, if all are dissimilar, or if there is only one, no cut is better than
-    another. The result is then empty: all zeros, without a seed.
+    another. The result is then empty: all zeros, without a seed. On a GPU the graphs of a batch are
+    cut together, as far as memory allows; on a CPU, where that gains nothing, one by one.
 
     Args:
-        features: Dense features ``[C, h, w]``.
+        features: Dense features ``[B, C, h, w]``.
         tau: Threshold on the cosine similarity.
         eps: Weight of the edges at or below the threshold, positive.
         graph: ``binary`` or ``weighted`` edges, see :func:`sod.spectral.affinity`.
         method: Eigenvector solver, see :func:`sod.spectral.second_eigenvector`.
 
     Returns:
-        The cut, on the device of the features; finite for every finite input.
+        The cut of each image, on the device of the features; finite for every finite input.
 
     Raises:
         SodError: If a feature is not finite or ``eps`` is not positive.
     """
-    height, width = features.shape[1:]
-    tokens = features.detach().flatten(1).T
-    # The small eps needs float64.
-    weights = affinity(tokens.to(float64_device(tokens.device)), tau, eps, graph)
-    if is_uniform(weights):
-        return _empty(height, width, features.device)
-    vector = second_eigenvector(weights, method)
-    partition = bipartition(vector)
-    seed = first_peak(vector)
-    component = seed_component(partition.view(1, 1, height, width), torch.tensor([seed]))[0, 0]
-    return Cut(
-        eigenvector=vector.view(height, width).float().to(features.device),
-        partition=partition.view(height, width).to(features.device),
-        component=component.to(features.device),
-        seed=divmod(seed, width),
-    )
+    height, width = features.shape[2:]
+    tokens = features.detach().flatten(2).mT
+    device = float64_device(tokens.device)  # the small eps needs float64
+    together = 1 if device.type == "cpu" else max(MEMORY // (8 * (height * width) ** 2), 1)
+    cuts: list[Cut] = []
+    for part in torch.split(tokens.to(device), together):
+        weights = affinity(part.squeeze(0), tau, eps, graph)
+        cuts += _cuts(weights.view(len(part), *weights.shape[-2:]), (height, width), method)
+    return [cut.to(features.device) for cut in cuts]
 
 
-def bipartition(eigenvector: Tensor) -> Tensor:
-    """Return the side of the seed: tokens strictly above the mean, with the sign positive at it.
-
-    Args:
-        eigenvector: The second eigenvector ``[N]``, of either sign.
-
-    Returns:
-        Bool ``[N]``; all False for a constant vector.
-    """
-    if eigenvector[first_peak(eigenvector)] < 0:
-        eigenvector = -eigenvector
-    return eigenvector > eigenvector.mean()
-
-
-def _empty(height: int, width: int, device: torch.device) -> Cut:
-    """Return an empty cut: all zeros, without a seed."""
-    nothing = torch.zeros(height, width, dtype=torch.bool, device=device)
-    return Cut(nothing.float(), nothing, nothing.clone(), seed=None)
+def _cuts(weights: Tensor, grid: tuple[int, int], method: Method) -> list[Cut]:
+    """Cut graphs ``[B, N, N]`` of grids of N tokens, on the device of the weights."""
+    uniform = is_uniform(weights).tolist()
+    cuts = [Cut.empty(grid, weights.device) for _ in uniform]
+    rows = [row for row, is_empty in enumerate(uniform) if not is_empty]
+    if not rows:
+        return cuts
+    vectors = second_eigenvector(weights[rows] if len(rows) < len(weights) else weights, method)
+    partitions = bipartition(vectors).view(-1, *grid)
+    seeds = first_peak(vectors).cpu()
+    components = seed_component(partitions[:, None], seeds)[:, 0]
+    for place, (row, seed) in enumerate(zip(rows, seeds.tolist(), strict=True)):
+        cuts[row] = Cut(
+            eigenvector=vectors[place].view(grid).float(),
+            partition=partitions[place],
+            component=components[place],
+            seed=divmod(seed, grid[1]),
+        )
+    return cuts

@@ -22,13 +22,13 @@ def affinity(features: Tensor, tau: float, eps: float = 1e-5, graph: Graph = "bi
     token, not even to itself. Half-precision features are compared in float32.
 
     Args:
-        features: Tokens, ``[N, C]``, any floating type.
+        features: Tokens, ``[..., N, C]``, any floating type.
         tau: Threshold on the cosine similarity, in [-1, 1].
         eps: Weight of the remaining edges, positive.
         graph: Weights of the edges above the threshold.
 
     Returns:
-        Symmetric, positive weights ``[N, N]`` in float64.
+        Symmetric, positive weights ``[..., N, N]`` in float64.
 
     Raises:
         SodError: If a feature is not finite or ``eps`` is not positive.
@@ -37,31 +37,33 @@ def affinity(features: Tensor, tau: float, eps: float = 1e-5, graph: Graph = "bi
         raise SodError(f"eps is {eps}: it must be above 0, or the graph may fall apart")
     if not torch.isfinite(features).all():
         raise SodError("features hold NaN or infinite values: check the weights and the precision")
-    unit = F.normalize(features.float(), dim=1)
-    similarity = unit @ unit.T
+    unit = F.normalize(features.float(), dim=-1)
+    similarity = unit @ unit.mT
     near = similarity > tau
     rest = torch.tensor(eps, dtype=torch.float64, device=features.device)
     if graph == "binary":
         return torch.where(near, torch.ones_like(rest), rest)
     # Matrix products may be asymmetric in the last bit, but the solvers need exact symmetry.
     weights = torch.where(near, similarity.double().clamp_min(eps), rest)
-    return (weights + weights.T) / 2
+    return (weights + weights.mT) / 2
 
 
-def is_uniform(weights: Tensor) -> bool:
+def is_uniform(weights: Tensor) -> Tensor:
     """Return whether all edges between different tokens have equal weights.
 
     Args:
-        weights: Symmetric weights ``[N, N]``.
+        weights: Symmetric weights ``[..., N, N]``.
 
     Returns:
-        True if the edges agree up to a relative 1e-6, in which case no cut is better than another,
-        and for a single token.
+        Bool ``[...]``: True if the edges agree up to a relative 1e-6, in which case no cut is
+        better than another, and for a single token.
     """
-    count = len(weights)
+    count = weights.shape[-1]
     if count < 2:
-        return True
+        return torch.ones(weights.shape[:-2], dtype=torch.bool, device=weights.device)
     # Without its first entry, and in rows of N + 1, the matrix has the diagonal in the last column.
-    edges = weights.flatten()[1:].view(count - 1, count + 1)[:, :-1]
-    lowest, highest = torch.aminmax(edges)
-    return bool(highest - lowest <= 1e-6 * highest)
+    edges = weights.flatten(-2)[..., 1:]
+    edges = edges.view(*weights.shape[:-2], count - 1, count + 1)[..., :-1]
+    rows = torch.aminmax(edges, dim=-1)
+    lowest, highest = rows.min.amin(-1), rows.max.amax(-1)
+    return highest - lowest <= 1e-6 * highest

@@ -7,7 +7,7 @@ from scipy.ndimage import label
 from torch import Tensor
 
 from sod.core.errors import SodError
-from sod.spectral import Graph, bipartition, normalized_cut
+from sod.spectral import Graph, bipartition, normalized_cut, normalized_cuts
 
 
 def test_partition_is_strict_and_does_not_depend_on_the_sign() -> None:
@@ -91,3 +91,15 @@ def test_gpu_finds_the_same_cut() -> None:
     assert cut.partition.is_cuda
     assert torch.equal(cut.partition.cpu(), expected.partition)
     assert cut.seed == expected.seed
+
+
+def test_images_of_a_batch_are_cut_as_each_alone() -> None:
+    features = torch.stack([clusters(48, seed).T.reshape(-1, 6, 8) for seed in range(4)])
+    features[1] = 0.3  # nothing to cut
+    cuts = normalized_cuts(features, 0.3)
+    assert [cut.seed is None for cut in cuts] == [False, True, False, False]
+    for tokens, cut in zip(features, cuts, strict=True):
+        alone = normalized_cut(tokens, 0.3)
+        assert alone.seed == cut.seed
+        assert torch.equal(alone.eigenvector, cut.eigenvector)
+        assert torch.equal(alone.component, cut.component)

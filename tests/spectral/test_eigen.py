@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sod.spectral import Graph, NotConvergedError, affinity, bipartition, second_eigenvector
-from sod.spectral.eigen import TOLERANCE, Method, _converged, first_peak
+from sod.spectral.eigen import Method, first_peak
+from sod.spectral.lanczos import TOLERANCE, _converged
 
 
 @pytest.mark.parametrize("method", ["auto", "iterative", "dense"])
@@ -87,3 +88,16 @@ def test_the_gap_shrinks_by_the_next_residual(residual: float, converged: bool) 
     # The gap from 1.0 to 0.5 is 0.3 at least, where the residual of 0.5 is 0.2.
     values = np.array([0.0, 0.5, 1.0])
     assert _converged(values, np.array([9.0, 0.2, residual * TOLERANCE])) is converged
+
+
+@pytest.mark.parametrize("graph", ["binary", "weighted"])
+def test_graphs_of_a_batch_are_solved_as_each_alone(graph: Graph) -> None:
+    # The third graph has no gap: it alone falls back to the dense solver.
+    batch = [affinity(clusters(400, seed), 0.2, graph=graph) for seed in range(3)]
+    batch.insert(2, path_graph(400))
+    together = second_eigenvector(torch.stack(batch))
+    for vector, weights in zip(together, batch, strict=True):
+        torch.testing.assert_close(vector, oracle(weights), atol=1e-8, rtol=1e-7)
+        assert torch.equal(bipartition(vector), bipartition(second_eigenvector(weights)))
+    with pytest.raises(NotConvergedError, match="no gap"):
+        second_eigenvector(torch.stack(batch), "iterative")
