@@ -8,6 +8,7 @@ from helpers.places import ROOT
 
 ROOMS = {
     "cli": "the command line, one file per command",
+    "api": "the program in Python: load, models, evaluate, refine",
     "methods": "the detectors, one file or folder each",
     "evaluation": "metrics of methods and saved maps: results, tables, figures, benchmarks",
     "labels": "pseudo-labels: the store, scores, selection, consensus, teachers, writing, video",

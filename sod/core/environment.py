@@ -12,6 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import sod
+from sod.core.places import weight_folders
 
 REQUIRED = ("torch", "torchvision", "pytorch-lightning", "timm", "numpy", "pillow")
 EXTRAS = {
@@ -118,12 +119,6 @@ def _weights() -> Iterator[Finding]:
     found = [name.removeprefix("models--timm--") for name in sorted(names)] + local
     remedy = "" if found else "timm downloads them at first use, or give backbone.weights a FILE"
     yield Finding("weights", ", ".join(found) or "none found", remedy)
-
-
-def weight_folders() -> list[Path]:
-    """Return the folders that are searched for weights: ``SOD_WEIGHTS``, then ``weights``."""
-    named = [Path(path) for path in os.environ.get("SOD_WEIGHTS", "").split(os.pathsep) if path]
-    return [folder for folder in (*named, Path("weights")) if folder.is_dir()]
 
 
 def _home() -> Path:

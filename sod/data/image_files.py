@@ -48,7 +48,7 @@ def decoded(path: Path, convert_profile: bool = False) -> Iterator[Image.Image]:
         with Image.open(path, formats=_formats()) as image:
             image.load()
             ImageOps.exif_transpose(image, in_place=True)
-            yield _to_srgb(image) if convert_profile else image
+            yield to_srgb(image) if convert_profile else image
     except ImageError:
         raise
     except Exception as error:  # Pillow's decoders raise many kinds on damaged files
@@ -68,7 +68,7 @@ def _formats() -> tuple[str, ...]:
     return tuple(name for name in ACCEPTED if name in Image.OPEN)
 
 
-def _to_srgb(image: Image.Image) -> Image.Image:
+def to_srgb(image: Image.Image) -> Image.Image:
     """Convert an image from its embedded profile; a damaged or unsuitable profile is ignored."""
     data = image.info.get("icc_profile")
     if not data:

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from torch import Tensor
 
-from sod.data.image_files import decoded
+from sod.data.image_files import decoded, to_srgb
 
 Array = npt.NDArray[np.uint8]
 
@@ -32,13 +32,19 @@ def read_image(path: Path) -> Array:
         ImageError: As :func:`sod.data.image_files.decoded`.
     """
     with decoded(path, convert_profile=True) as image:
-        if _is_wide(image.mode):
-            return np.repeat(narrow(np.asarray(image))[..., None], 3, axis=2)
-        if image.has_transparency_data:
-            layer = image.convert("RGBA")
-            white = Image.new("RGBA", layer.size, "white")
-            image = Image.alpha_composite(white, layer)
-        return np.array(image.convert("RGB"))
+        return _rgb(image)
+
+
+def rgb_pixels(image: Image.Image) -> Array:
+    """Return the pixels of an opened image, upright and in sRGB, as :func:`read_image` does.
+
+    Args:
+        image: An image in any mode; it is not changed.
+
+    Returns:
+        Uint8 array ``[H, W, 3]``, 0..255.
+    """
+    return _rgb(to_srgb(ImageOps.exif_transpose(image)))
 
 
 def to_tensor(image: Array) -> Tensor:
@@ -105,6 +111,16 @@ def narrow(values: npt.NDArray[np.generic]) -> Array:
     else:
         factor = 1 / 257 if top <= 65535 else 255 / top
     return np.rint(wide * factor).astype(np.uint8)
+
+
+def _rgb(image: Image.Image) -> Array:
+    if _is_wide(image.mode):
+        return np.repeat(narrow(np.asarray(image))[..., None], 3, axis=2)
+    if image.has_transparency_data:
+        layer = image.convert("RGBA")
+        white = Image.new("RGBA", layer.size, "white")
+        image = Image.alpha_composite(white, layer)
+    return np.array(image.convert("RGB"))
 
 
 def _is_wide(mode: str) -> bool:

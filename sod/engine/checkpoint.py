@@ -10,6 +10,7 @@ from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from sod.core.errors import SodError
 from sod.core.files import atomic_file
+from sod.engine.location import locate_weights
 from sod.engine.method import Method
 from sod.engine.model_file import read_model
 
@@ -63,11 +64,18 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
 def method_of_checkpoint(path: str | Path) -> tuple[str, dict[str, Any]]:
     """Return the class name and the constructor's arguments that a checkpoint states.
 
+    Weights files of backbones that are not where they were are looked for near the checkpoint
+    (:func:`sod.engine.location.locate_weights`).
+
     Raises:
         SodError: As :func:`read_checkpoint`.
     """
     content = read_checkpoint(path)
-    return str(content["method"]), dict(content["hyper_parameters"])
+    arguments = content["hyper_parameters"]
+    if not isinstance(arguments, dict):
+        raise SodError(f"--ckpt {path}: is damaged: it states no arguments of its method.")
+    checksums = content.get("weights_sha256", {})
+    return str(content["method"]), locate_weights(arguments, Path(path), checksums)
 
 
 def checkpoint_of(method: Method) -> dict[str, Any]:

@@ -4,14 +4,17 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, is_dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
 import torch
 from pytorch_lightning import LightningModule
 from torch import Tensor
+from typing_extensions import Self
 
 from sod.core.errors import SodError
 from sod.data.dataset import AnyBatch, Batch
+from sod.engine.location import weights_checksums
 from sod.engine.monitors import LABEL_FREE, label_free_measures
 from sod.engine.portable import portable_arguments
 
@@ -183,6 +186,34 @@ class Method(LightningModule, ABC):
         """Store name and arguments as primitives, so that opening the file runs no code."""
         checkpoint["method"] = type(self).__name__
         checkpoint["hyper_parameters"] = self.arguments()
+        checkpoint["weights_sha256"] = weights_checksums(checkpoint["hyper_parameters"])
+
+    # Lightning's own version passes nested arguments as dicts, which constructors do not take.
+    @classmethod
+    def load_from_checkpoint(  # type: ignore[override]
+        cls,
+        checkpoint_path: str | Path,
+        map_location: str | torch.device | None = None,
+        **arguments: Any,  # noqa: ANN401 - whatever the constructor takes
+    ) -> Self:
+        """Build the method of a checkpoint, with its weights.
+
+        Args:
+            checkpoint_path: A checkpoint of `sod fit`, or a model of `sod export`.
+            map_location: The device of the result.
+            arguments: Arguments that replace those of the checkpoint, as primitives.
+
+        Raises:
+            SodError: The file is missing or unusable, or holds another method.
+        """
+        from sod.engine.building import build_from_checkpoint
+
+        method = build_from_checkpoint(str(checkpoint_path), arguments)
+        if not isinstance(method, cls):
+            raise SodError(
+                f"{checkpoint_path}: holds a {type(method).__name__}, not a {cls.__name__}."
+            )
+        return method.to(map_location) if map_location is not None else method
 
     def portable(self) -> dict[str, Any]:
         """Return a checkpoint that holds all weights and refers to no other file."""

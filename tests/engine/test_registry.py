@@ -10,9 +10,10 @@ from helpers.foreign import foreign_package
 import sod.methods  # noqa: F401 - defines the methods
 from sod.cli import main
 from sod.core.errors import SodError
+from sod.engine.building import build_method
 from sod.engine.registry import full_name, import_method, method_class
 from sod.engine.stated import check_arguments
-from sod.labels.teachers import build_method, build_teacher
+from sod.labels.teachers import build_teacher
 from sod.methods.tokencut import TokenCut
 
 PLAIN = {"backbone": {"name": "descriptor", "weights": None}}

@@ -8,10 +8,10 @@ import timm
 import torch
 from safetensors.torch import save_file
 
+from sod.engine.building import build_method
 from sod.engine.checkpoint import AtomicCheckpointIO, checkpoint_of
 from sod.engine.method import Method
 from sod.engine.registry import known_methods
-from sod.labels.teachers import build_method
 from sod.methods.generations.ensemble import Generations
 from sod.nn.decoders.quality import QualityNetwork
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from helpers.places import CONFIGS
 from sod.data.dataset import Batch
 from sod.data.samples import Sample
-from sod.labels.teachers import build_method
+from sod.engine.building import build_method
 from sod.methods.peekaboo import Peekaboo
 from sod.nn.backbones.base import Backbone
 from sod.nn.backbones.build import BackboneConfig

@@ -6,7 +6,8 @@ import pytest
 
 import sod.methods  # noqa: F401 - defines the methods
 from sod.core.errors import SodError
-from sod.labels.teachers import build_method, build_teacher
+from sod.engine.building import build_method
+from sod.labels.teachers import build_teacher
 
 
 def test_teachers_come_from_configs_that_override_one_another(tmp_path: Path) -> None:

@@ -12,12 +12,13 @@ from torch import Tensor, nn
 
 from sod.core.errors import SodError
 from sod.core.seed import run_seed
+from sod.engine.building import build_method
 from sod.engine.checkpoint import checkpoint_of
 from sod.engine.method import Method
 from sod.engine.training import Training
 from sod.labels.consensus import Combine, agreements, combine
 from sod.labels.selection import SelectionConfig
-from sod.labels.teachers import build_method, build_teacher
+from sod.labels.teachers import build_teacher
 from sod.methods.generations.pipeline import Pipeline
 from sod.methods.generations.students import STUDENTS, StudentConfig
 from sod.methods.tokencut import TokenCut

@@ -62,7 +62,10 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         SodError: If the file is missing or damaged, holds no tensors, or holds arbitrary objects.
     """
     if not path.is_file():
-        raise SodError(f"{path}: no such weights file")
+        raise SodError(
+            f"{path}: no such weights file; give it as --model.backbone.weights FILE, or put it "
+            "beside the checkpoint or into ./weights"
+        )
     content = _read(path)
     while isinstance(content, Mapping) and (
         inner := next(
