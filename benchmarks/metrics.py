@@ -1,44 +1,44 @@
-"""Speed and agreement of all metrics of one map, compared with PySODMetrics.
+"""Speed and agreement of all measures of one map, compared with PySODMetrics.
 
-    python benchmarks/metrics.py [--out benchmarks/results] [--images 20] [--repeats 7]
+    python benchmarks/metrics.py [--images 20] [--repeats 5] [--cases 2000]
 
-The masks are those of ECSSD (0001, 0002, ... in $SOD_SHARED or ../shared) resized to 400x300, or
-ellipses if that folder is absent; the predictions are the masks, blurred and with noise. Both
-libraries are timed alternately on the same arrays with one thread. The time of an image is the
-shortest processor time of its repeats, which other processes hardly affect. Both measure one large
-map first: afterwards the allocator keeps its memory, as it does after a network has run.
+The timed masks are those of ECSSD (0001, 0002, ... in $SOD_SHARED or ../shared) resized to 400x300,
+or ellipses if that folder is absent; the predictions are the masks, blurred and with noise. Both
+libraries are timed alternately on the same arrays with one thread. The time of a part is the
+shortest processor time of its repeats, which other processes hardly affect. Agreement is measured
+on random maps and masks of random sizes, degenerate ones among them.
 """
 
 import argparse
 import os
 import platform
+import sys
 import time
 import warnings
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
-import py_sod_metrics as oracle
 import torch
 from common import RESULTS, ROOT, listed, write_results
 from numpy.typing import NDArray
 from PIL import Image
 
-from sod.metrics import EXTRA_MEASURES, MEASURES, get_protocol, measure
+from sod.metrics import CATALOGUE, GROUPS, MEASURES, get_protocol, measure
+from sod.metrics.functional import summarise
+
+sys.path.insert(0, str(ROOT / "tests"))
+from helpers.metric_cases import maps, masks
+from helpers.pysod_oracle import PARTS, camouflage, everything
 
 Picture = NDArray[np.uint8]
 SIZE = (400, 300)
-TIMED = {
-    "MAE": ("mae",),
-    "S-measure": ("s_measure",),
-    "weighted F": ("weighted_f",),
-    "E-measure": ("max_e", "mean_e", "adaptive_e"),
-    "F, IoU, accuracy, Dice, BER": (
-        *("iou", "accuracy", "max_f", "mean_f", "adaptive_f", "dice", "ber"),
-    ),
-}
+PYSOD = get_protocol("pysod")
+CAMOUFLAGE = "camouflage_context"
+OWN = {"boundary IoU": ("boundary_iou",), "boundary F": ("boundary_f",)}
 
 
 def pairs(count: int) -> tuple[str, list[tuple[Picture, Picture]]]:
@@ -46,12 +46,12 @@ def pairs(count: int) -> tuple[str, list[tuple[Picture, Picture]]]:
     random = np.random.default_rng(0)
     folder = Path(os.environ.get("SOD_SHARED", ROOT.parent / "shared"))
     paths = sorted((folder / "data" / "ECSSD" / "ground_truth_mask").glob("*.png"))[:count]
-    masks = [np.array(Image.open(path).convert("L").resize(SIZE, 0)) for path in paths]
-    source = f"{len(masks)} ECSSD masks"
-    if not masks:
-        source, masks = f"{count} ellipses", [_ellipse(random) for _ in range(count)]
+    shapes = [np.array(Image.open(path).convert("L").resize(SIZE, 0)) for path in paths]
+    source = f"{len(shapes)} ECSSD masks"
+    if not shapes:
+        source, shapes = f"{count} ellipses", [_ellipse(random) for _ in range(count)]
     examples = []
-    for mask in masks:
+    for mask in shapes:
         soft = cv2.GaussianBlur(mask.astype(np.float64), (0, 0), 6)
         noisy = 0.7 * soft + 70 * random.random(mask.shape)
         examples.append((noisy.clip(0, 255).astype(np.uint8), mask))
@@ -64,98 +64,99 @@ def _ellipse(random: np.random.Generator) -> Picture:
     return cv2.ellipse(np.zeros(SIZE[::-1], np.uint8), centre, axes, 20, 0, 360, 255, -1)
 
 
-def theirs(picture: Picture, mask: Picture) -> tuple[dict[str, float], dict[str, float]]:
-    """Return the values of PySODMetrics, and the seconds of each of its parts."""
-    handlers = {
-        "f": oracle.FmeasureHandler,
-        "iou": oracle.IOUHandler,
-        "accuracy": oracle.OverallAccuracyHandler,
-        "dice": oracle.DICEHandler,
-        "ber": oracle.BERHandler,
-    }
-    many = {name: kind(True, True, with_binary=True) for name, kind in handlers.items()}
-    parts = (
-        oracle.MAE(),
-        oracle.Smeasure(),
-        oracle.WeightedFmeasure(),
-        oracle.Emeasure(),
-        oracle.FmeasureV2(many),
-    )
-    seconds = {}
-    for name, part in zip(TIMED, parts, strict=True):
-        start = time.process_time()
-        part.step(picture, mask)
-        seconds[name] = time.process_time() - start
-    mae, s, weighted, e, v2 = (part.get_results() for part in parts)
-    values = {
-        "mae": mae["mae"],
-        "s_measure": s["sm"],
-        "weighted_f": weighted["wfm"],
-        "max_e": e["em"]["curve"].max(),
-        "mean_e": e["em"]["curve"].mean(),
-        "adaptive_e": e["em"]["adp"],
-        "max_f": v2["f"]["dynamic"].max(),
-        "mean_f": v2["f"]["dynamic"].mean(),
-        "adaptive_f": v2["f"]["adaptive"],
-        **{name: v2[name]["binary"] for name in ("iou", "accuracy", "dice", "ber")},
-    }
-    return values, seconds
+def ours(
+    picture: Picture, mask: Picture, names: tuple[str, ...], photo: Picture | None = None
+) -> dict[str, float]:
+    """Return measures of this project under the protocol `pysod`."""
+    saliency = torch.from_numpy(picture).float() / 255
+    colours = None if photo is None else torch.from_numpy(photo).permute(2, 0, 1).float() / 255
+    found = measure(saliency, torch.from_numpy(mask), PYSOD, names=names, colours=colours)
+    return dict(zip(names, summarise(found, PYSOD, names).tolist(), strict=True))
 
 
-def ours(picture: Picture, mask: Picture, device: str = "cpu") -> dict[str, float]:
-    """Return the values of this project for the same measures."""
-    saliency = torch.from_numpy(picture).to(device).float() / 255
-    measured = measure(saliency, torch.from_numpy(mask).to(device), get_protocol("pysod"))
-    return dict(zip(MEASURES + EXTRA_MEASURES, measured.values.tolist(), strict=True))
+def cases(count: int) -> Iterator[tuple[Picture, Picture, Picture]]:
+    """Yield random maps, masks and photos; every kind of map and mask of the tests among them."""
+    random = np.random.default_rng(7)
+    for number in range(count):
+        size = (int(random.integers(17, 48)), int(random.integers(17, 48)))
+        kinds = list(masks(size, random).values())
+        mask = kinds[number % len(kinds)]
+        if number % 3 == 0:
+            smooth = cv2.GaussianBlur(random.random(size), (0, 0), float(random.uniform(1, 6)))
+            mask = np.where(smooth > np.quantile(smooth, random.uniform(0.3, 0.95)), 255, 0)
+            mask = mask.astype(np.uint8)
+        drawn = list(maps(mask, random).values())
+        yield drawn[number % len(drawn)], mask, random.integers(0, 256, (*size, 3), dtype=np.uint8)
 
 
-def compare(examples: list[tuple[Picture, Picture]], repeats: int) -> dict[str, Any]:
-    """Time both libraries alternately.
+def agreement(count: int) -> dict[str, tuple[float, int]]:
+    """Return the largest difference of each measure, and the number of maps it was compared on."""
+    largest: dict[str, tuple[float, int]] = {}
+    for picture, mask, photo in cases(count):
+        expected = everything(picture, mask, photo)
+        own = ours(picture, mask, GROUPS["all"], photo)
+        for name, value in expected.items():
+            before, number = largest.get(name, (0.0, 0))
+            largest[name] = max(before, abs(own[name] - value)), number + 1
+    return largest
 
-    Returns:
-        Milliseconds per map, their ratio, and the largest difference of any measure.
-    """
-    large = [np.tile(picture, (5, 5)) for picture in examples[0]]
-    ours(*large), theirs(*large)
-    own_ms, their_ms, parts_ms, difference = [], [], [], 0.0
-    for picture, mask in examples:
-        own_times, their_times = [], []
+
+def timings(examples: list[tuple[Picture, Picture]], repeats: int) -> dict[str, Any]:
+    """Time both libraries alternately, part by part, in milliseconds per map."""
+    random = np.random.default_rng(3)
+    photo = random.integers(0, 256, (*SIZE[::-1], 3), dtype=np.uint8)
+    parts = {name: (part, tuple(part(*examples[0]))) for name, part in PARTS.items()}
+    parts["context, camouflage"] = (lambda p, m: camouflage(p, m, photo), (CAMOUFLAGE,))
+    result = {name: _both(examples, repeats, *part, photo) for name, part in parts.items()}
+    for name, names in OWN.items():
+        result[name] = {"sod": _shortest(examples, repeats, names), "pysodmetrics": None}
+    shared = tuple(dict.fromkeys(name for _, names in parts.values() for name in names))
+    cheap = tuple(name for name in shared if name != CAMOUFLAGE)
+    total = sum(part["pysodmetrics"] for key, part in result.items() if key in PARTS)
+    everyone = f"all of these but camouflage, {len(cheap)} measures, in one call"
+    result[everyone] = {"sod": _shortest(examples, repeats, cheap), "pysodmetrics": total}
+    default = f"the {len(MEASURES)} default measures, in one call"
+    result[default] = {"sod": _shortest(examples, repeats, MEASURES), "pysodmetrics": None}
+    return result
+
+
+def _both(
+    examples: list[tuple[Picture, Picture]],
+    repeats: int,
+    part: Any,  # noqa: ANN401 - a function of map and mask
+    names: tuple[str, ...],
+    photo: Picture,
+) -> dict[str, float]:
+    used = examples if names != (CAMOUFLAGE,) else examples[:3]
+    theirs, own = [], []
+    for picture, mask in used:
+        first, second = [], []
         for _ in range(repeats):
-            values, seconds = theirs(picture, mask)
-            their_times.append(seconds)
-            start = time.process_time()
-            row = ours(picture, mask)
-            own_times.append(time.process_time() - start)
-        difference = max(difference, *(abs(row[name] - values[name]) for name in values))
-        own_ms.append(1e3 * min(own_times))
-        their_ms.append(1e3 * min(sum(seconds.values()) for seconds in their_times))
-        parts_ms.append({name: 1e3 * min(x[name] for x in their_times) for name in TIMED})
-    return {
-        "ours_ms": float(np.mean(own_ms)),
-        "pysodmetrics_ms": float(np.mean(their_ms)),
-        "pysodmetrics_parts_ms": {
-            name: float(np.mean([part[name] for part in parts_ms])) for name in TIMED
-        },
-        "ratio": float(np.mean(their_ms) / np.mean(own_ms)),
-        "largest_difference": difference,
-    }
+            first.append(_seconds(part, picture, mask))
+            second.append(_seconds(ours, picture, mask, names, photo))
+        theirs.append(min(first))
+        own.append(min(second))
+    return {"sod": 1e3 * float(np.mean(own)), "pysodmetrics": 1e3 * float(np.mean(theirs))}
 
 
-def throughput(examples: list[tuple[Picture, Picture]]) -> float | None:
-    """Return maps per second on a GPU, including transfers, or None without a GPU."""
-    if not torch.cuda.is_available():
-        return None
-    ours(*examples[0], "cuda")
-    start = time.perf_counter()
-    for picture, mask in examples:
-        ours(picture, mask, "cuda")
-    return len(examples) / (time.perf_counter() - start)
+def _shortest(
+    examples: list[tuple[Picture, Picture]], repeats: int, names: tuple[str, ...]
+) -> float:
+    times = [min(_seconds(ours, *pair, names) for _ in range(repeats)) for pair in examples]
+    return 1e3 * float(np.mean(times))
+
+
+def _seconds(function: Any, *arguments: Any) -> float:  # noqa: ANN401
+    start = time.process_time()
+    function(*arguments)
+    return time.process_time() - start
 
 
 def markdown(result: dict[str, Any]) -> list[str]:
     """Return the lines of a Markdown page of the result."""
-    parts = result["pysodmetrics_parts_ms"]
-    gpu = result["gpu_maps_per_second"]
+    differences = result["largest_differences"]
+    above = {name: value for name, value in differences.items() if value[0] > 1e-9}
+    fewer = {name: value[1] for name, value in differences.items() if value[1] < result["cases"]}
     return [
         "# All measures of one map",
         "",
@@ -163,19 +164,36 @@ def markdown(result: dict[str, Any]) -> list[str]:
         "",
         f"{result['hardware']}; {result['versions']}. {result['source']} at {SIZE[0]}×{SIZE[1]}, "
         f"protocol `pysod`; processor time, the mean over maps of the shortest of "
-        f"{result['repeats']} runs.",
+        f"{result['repeats']} runs. A part that is asked for alone includes reading and preparing "
+        "the map.",
         "",
-        "| | ms per map |",
-        "| --- | ---: |",
-        f"| sod, all {len(MEASURES + EXTRA_MEASURES)} measures and 4 curves "
-        f"| **{result['ours_ms']:.2f}** |",
-        f"| PySODMetrics, the same | {result['pysodmetrics_ms']:.2f} |",
-        *(f"| – of which {name} | {value:.2f} |" for name, value in parts.items()),
+        "| part | sod, ms | PySODMetrics, ms | faster |",
+        "| --- | ---: | ---: | ---: |",
+        *(_line(name, part) for name, part in result["milliseconds"].items()),
         "",
-        f"**{result['ratio']:.2f}× faster**; largest difference of any measure "
-        f"{result['largest_difference']:.1e}. "
-        + ("GPU: none here." if gpu is None else f"GPU: {gpu:.0f} maps per second."),
+        f"Agreement on {result['cases']} random maps of 17–47 pixels a side, a seventh of the "
+        f"masks empty and a seventh full: of {len(differences)} measures, "
+        f"{len(differences) - len(above)} differ by at most 1e-9"
+        + ("" if above else f" (the largest difference is {_largest(differences):.1e})")
+        + ".",
+        *(f"- {name}: {value[0]:.1e}" for name, value in above.items()),
+        "",
+        "Not compared where PySODMetrics fails or returns NaN: "
+        + ", ".join(f"{name} ({result['cases'] - count})" for name, count in fewer.items())
+        + ". They are size-invariant measures of full masks, siMAE where the boxes cover the "
+        "image, and S of empty quadrants.",
     ]
+
+
+def _largest(differences: dict[str, tuple[float, int]]) -> float:
+    return max(value for value, _ in differences.values())
+
+
+def _line(name: str, part: dict[str, float | None]) -> str:
+    own, theirs = part["sod"] or 0.0, part["pysodmetrics"]
+    if theirs is None:
+        return f"| {name} | {own:.2f} | – | – |"
+    return f"| {name} | {own:.2f} | {theirs:.2f} | **{theirs / own:.1f}×** |"
 
 
 def main() -> None:
@@ -183,7 +201,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=RESULTS)
     parser.add_argument("--images", type=int, default=20)
-    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--cases", type=int, default=2000)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
@@ -192,13 +211,15 @@ def main() -> None:
     packages = ("torch", "numpy", "scipy", "opencv-python-headless", "pysodmetrics")
     result = {
         "command": f"python benchmarks/metrics.py --images {arguments.images} "
-        f"--repeats {arguments.repeats}",
+        f"--repeats {arguments.repeats} --cases {arguments.cases}",
         "hardware": f"{os.cpu_count()}-core {platform.machine()} CPU, one thread",
         "versions": listed({name: version(name) for name in packages}),
         "source": source,
         "repeats": arguments.repeats,
-        **compare(examples, arguments.repeats),
-        "gpu_maps_per_second": throughput(examples),
+        "cases": arguments.cases,
+        "measures": len(CATALOGUE),
+        "milliseconds": timings(examples, arguments.repeats),
+        "largest_differences": agreement(arguments.cases),
     }
     write_results("metrics", markdown(result), result, arguments.out)
 

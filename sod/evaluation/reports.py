@@ -20,23 +20,15 @@ from sod.evaluation.tables import (
     format_value,
     make_tables,
 )
-from sod.metrics.functional import MEASURES
 
-COLUMNS = (
-    "method",
-    "dataset",
-    "images",
-    "refine",
-    "protocol",
-    *MEASURES,
-    "seconds_per_image",
-    "peak_memory_mb",
-)
+HEAD = ("method", "dataset", "images", "refine", "protocol")
 _MARKDOWN = {"best": "**{}**", "second": "<u>{}</u>", "": "{}"}
 _LATEX = {"best": r"\textbf{{{}}}", "second": r"\underline{{{}}}", "": "{}"}
 _PLAIN = {"best": "{}", "second": "{}", "": "{}"}
 _STYLES = {"best": "bold", "second": "underline", "": ""}
-_FILES_ONLY = frozenset({"adaptive_f", "adaptive_e"})  # so that the table fits 80 columns
+_FILES_ONLY = frozenset(
+    {"adaptive_f", "mean_f", "adaptive_e", "mean_e"}
+)  # so that the table fits 80 columns
 _TEX_SPECIAL = str.maketrans(
     {char: rf"\{char}" for char in "&%$#_{}"}
     | {
@@ -63,8 +55,8 @@ def write_reports(
     """Write ``metrics.json``, ``.csv``, ``.md`` and ``.tex`` into a folder.
 
     Args:
-        rows: One row per method, dataset and refinement, with the keys of ``COLUMNS``; further
-            keys are kept in ``metrics.json`` only.
+        rows: One row per method, dataset and refinement, with the keys of ``HEAD`` and of
+            ``HEADINGS``; further keys are kept in ``metrics.json`` only.
         out: Output folder, created if absent.
         published: Rows of ``published_rows`` to add to the Markdown and LaTeX tables.
         measures: Measures in these tables, or None for all.
@@ -77,7 +69,8 @@ def write_reports(
     paths = [out / f"metrics.{kind}" for kind in ("json", "csv", "md", "tex")]
     text = json.dumps([dict(row) for row in rows], indent=2, allow_nan=False)
     paths[0].write_text(text + "\n", encoding="utf-8")
-    _write_csv(rows, paths[1], COLUMNS)
+    columns = [*HEAD, *(name for name in HEADINGS if any(name in row for row in rows))]
+    _write_csv(rows, paths[1], columns)
     paths[2].write_text("\n".join(map(markdown, tables)), encoding="utf-8")
     paths[3].write_text("\n".join(map(latex, tables)), encoding="utf-8")
     return paths
@@ -144,7 +137,7 @@ def latex(table: Table) -> str:
 def rich_table(rows: Sequence[Row], published: Iterable[Row] = ()) -> RenderableType:
     """Return terminal tables, one per dataset and protocol, each followed by its notes.
 
-    The adaptive measures are omitted, so that a line fits 80 columns.
+    Adaptive and mean F and E are omitted, so that a line fits 80 columns.
     """
     published = list(published)
     parts: list[RenderableType] = []

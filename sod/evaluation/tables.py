@@ -4,32 +4,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from sod.metrics.functional import EXTRA_MEASURES, MEASURES
+from sod.metrics.catalogue import CATALOGUE, GROUPS
 from sod.metrics.protocols import PROTOCOLS
 
 Row = Mapping[str, object]
 Rank = Literal["best", "second", ""]
 
 HEADINGS = {
-    "mae": "MAE",
-    "iou": "IoU",
-    "accuracy": "Acc",
-    "max_f": "maxF",
-    "mean_f": "meanF",
-    "adaptive_f": "adpF",
-    "weighted_f": "wF",
-    "s_measure": "S",
-    "max_e": "maxE",
-    "mean_e": "meanE",
-    "adaptive_e": "adpE",
-    "dice": "Dice",
-    "ber": "BER",
+    **{name: CATALOGUE[name].heading for name in GROUPS["all"]},
     "corloc": "CorLoc",
     "seconds_per_image": "s/image",
     "peak_memory_mb": "MiB",
 }
 COSTS = ("seconds_per_image", "peak_memory_mb")
-LOWER_IS_BETTER = frozenset({"mae", "ber", *COSTS})
+LOWER_IS_BETTER = frozenset(
+    {*COSTS, *(name for name, measure in CATALOGUE.items() if measure.lower_is_better)}
+)
 
 
 @dataclass
@@ -111,8 +101,7 @@ def _table(
     rows: list[Row], published: list[Row], measures: Sequence[str] | None, protocol: str
 ) -> Table:
     datasets = list(dict.fromkeys(str(row["dataset"]) for row in rows))
-    known = [*MEASURES, *EXTRA_MEASURES, "corloc", *COSTS]
-    shown = measures or [name for name in known if any(_has(row, name) for row in rows)]
+    shown = measures or [name for name in HEADINGS if any(_has(row, name) for row in rows)]
     columns = [(dataset, name) for dataset in datasets for name in shown]
     lines = _lines(rows, columns)
     for column in columns:

@@ -22,14 +22,16 @@ of IoU in the first row. A map with non-finite values or of another size than it
 error.
 """
 
+from sod.metrics.catalogue import CATALOGUE, GROUPS, MEASURES, select_measures
 from sod.metrics.collection import SaliencyMetrics
-from sod.metrics.functional import CURVES, EXTRA_MEASURES, MEASURES, measure
+from sod.metrics.functional import CURVES, measure
 from sod.metrics.prepare import foreground, resize_saliency
 from sod.metrics.protocols import PROTOCOLS, Protocol, get_protocol
 
 __all__ = [
+    "CATALOGUE",
     "CURVES",
-    "EXTRA_MEASURES",
+    "GROUPS",
     "MEASURES",
     "PROTOCOLS",
     "Protocol",
@@ -38,4 +40,5 @@ __all__ = [
     "get_protocol",
     "measure",
     "resize_saliency",
+    "select_measures",
 ]

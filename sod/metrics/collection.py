@@ -10,58 +10,66 @@ from typing_extensions import Self
 
 from sod.core.errors import SodError
 from sod.core.precision import float64_device
-from sod.metrics.functional import (
-    CURVES,
-    EXTRA_MEASURES,
-    MEASURES,
-    Measured,
-    measure,
-    summarise,
-)
+from sod.metrics.catalogue import MEASURES
+from sod.metrics.functional import CURVES, Measured, curve_names, measure, summarise
 from sod.metrics.protocols import Protocol, get_protocol
 
 
 class SaliencyMetrics(Metric):
-    """All measures of a data set under one protocol.
+    """Measures of a data set under one protocol.
 
-    The state is a float64 sum per measure and per point of the curves, and the number of images.
-    It is summed over processes. The result does not depend on batch size, order or world size.
-    Moved to a device without float64, it stays where it is; maps on any device can be added.
+    The state is a float64 sum per measure, per point of the curves and per count of pixels, and the
+    number of images. It is summed over processes. The result does not depend on batch size, order
+    or world size. Moved to a device without float64, it stays where it is; maps on any device can
+    be added.
 
     Args:
         protocol: Name of the protocol, or the protocol itself.
         refined: Whether the maps are refined.
-        extended: Also return Dice and the balanced error rate (``dice``, ``ber``).
+        measures: Names of the measures, of ``CATALOGUE``.
+
+    Attributes:
+        row: Measures of the last image, by name.
+        last: All results of the last image.
     """
 
     full_state_update = False
     sums: Tensor
     curve_sums: Tensor
+    count_sums: Tensor
     images: Tensor
 
     def __init__(
-        self, protocol: str | Protocol = "mean-max", refined: bool = False, extended: bool = False
+        self,
+        protocol: str | Protocol = "mean-max",
+        refined: bool = False,
+        measures: Sequence[str] = MEASURES,
     ) -> None:
         super().__init__()
         self.protocol = get_protocol(protocol) if isinstance(protocol, str) else protocol
         self.refined = refined
-        self.measures = MEASURES + EXTRA_MEASURES if extended else MEASURES
+        self.measures = tuple(measures)
         self.row: dict[str, float] = {}
-        self.last: Measured | None = None  # of the last image, for sums over parts of the set
-        points = self.protocol.thresholds
-        values = torch.zeros(len(MEASURES + EXTRA_MEASURES), dtype=torch.float64)
-        curves = torch.zeros(len(CURVES), points, dtype=torch.float64)
-        self.add_state("sums", values, dist_reduce_fx="sum")
-        self.add_state("curve_sums", curves, dist_reduce_fx="sum")
+        self.last: Measured | None = None
+        shapes = {
+            "sums": (len(self.measures),),
+            "curve_sums": (len(curve_names(self.measures)), self.protocol.thresholds),
+            "count_sums": (2, 4),
+        }
+        for name, shape in shapes.items():
+            self.add_state(name, torch.zeros(shape, dtype=torch.float64), dist_reduce_fx="sum")
         self.add_state("images", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
 
     # torchmetrics declares None as the result; returning the row avoids a second measurement.
-    def update(self, saliency: Tensor, mask: Tensor) -> dict[str, float]:  # type: ignore[override]
+    def update(  # type: ignore[override]
+        self, saliency: Tensor, mask: Tensor, colours: Tensor | None = None
+    ) -> dict[str, float]:
         """Add one image and return its measures.
 
         Args:
             saliency: Float ``[H, W]`` in [0, 1].
             mask: Uint8 (0..255) or bool ``[H, W]``.
+            colours: The photo, float ``[3, H, W]`` in [0, 1], for measures that need it.
 
         Returns:
             The measures of this image alone, by name.
@@ -70,17 +78,26 @@ class SaliencyMetrics(Metric):
             ValueError: The shapes differ, or the map holds values that are not finite.
         """
         measured = measure(
-            saliency.to(self.device), mask.to(self.device), self.protocol, refined=self.refined
+            saliency.to(self.device),
+            mask.to(self.device),
+            self.protocol,
+            refined=self.refined,
+            names=self.measures,
+            colours=colours,
         )
         self.sums += measured.values
         self.curve_sums += measured.curves
+        self.count_sums += measured.counts
         self.images += 1
-        self.row, self.last = self._named(measured.values), measured
+        self.last = measured
+        self.row = self._named(measured.values)
         return self.row
 
-    def forward(self, saliency: Tensor, mask: Tensor) -> dict[str, float]:
+    def forward(
+        self, saliency: Tensor, mask: Tensor, colours: Tensor | None = None
+    ) -> dict[str, float]:
         """Add one image and return its measures, as :meth:`update`."""
-        return self.update(saliency, mask)
+        return self.update(saliency, mask, colours)
 
     def compute(self) -> dict[str, float]:
         """Return the measures of the data set, by name.
@@ -89,7 +106,8 @@ class SaliencyMetrics(Metric):
             SodError: No image was added on any process.
         """
         images = self._image_count()
-        return self._named(summarise(self.sums / images, self.curve_sums / images, self.protocol))
+        means = Measured(self.sums / images, self.curve_sums / images, self.count_sums / images)
+        return self._named(summarise(means, self.protocol, self.measures))
 
     def curves(self) -> dict[str, Tensor]:
         """Return the mean curves ``precision``, ``recall``, ``f`` and ``e``, each float64 ``[T]``.
@@ -100,7 +118,7 @@ class SaliencyMetrics(Metric):
             SodError: No image was added on any process.
         """
         with self.sync_context(dist_sync_fn=self.dist_sync_fn):
-            means = (self.curve_sums / self._image_count()).cpu()
+            means = (self.curve_sums[: len(CURVES)] / self._image_count()).cpu()
         return dict(zip(CURVES, means, strict=True))
 
     def _image_count(self) -> Tensor:
@@ -109,7 +127,7 @@ class SaliencyMetrics(Metric):
         return self.images
 
     def _named(self, values: Tensor) -> dict[str, float]:
-        return dict(zip(self.measures, values.tolist(), strict=False))
+        return dict(zip(self.measures, values.tolist(), strict=True))
 
     def _apply(self, fn: Callable[[Tensor], Tensor], exclude_state: Sequence[str] = ()) -> Self:
         """Move the state as ``fn`` does, except to a device without float64."""
@@ -124,8 +142,10 @@ class SaliencyMetrics(Metric):
         wrapped = super()._wrap_update(update)
 
         @wraps(update)
-        def update_and_return(saliency: Tensor, mask: Tensor) -> dict[str, float]:
-            wrapped(saliency, mask)
+        def update_and_return(
+            saliency: Tensor, mask: Tensor, colours: Tensor | None = None
+        ) -> dict[str, float]:
+            wrapped(saliency, mask, colours)
             return self.row
 
         return update_and_return

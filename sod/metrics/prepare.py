@@ -96,6 +96,13 @@ def resize_saliency(saliency: Tensor, size: tuple[int, int], protocol: Protocol)
     return resized.reshape(*saliency.shape[:-2], *size)
 
 
+def mean_of(values: Tensor, protocol: Protocol) -> Tensor:
+    """Return the mean, in NumPy's order of summation if the protocol requires it."""
+    if protocol.numpy_means:
+        return torch.tensor(values.cpu().numpy().mean(), device=values.device)
+    return values.mean()
+
+
 def _check(saliency: Tensor, mask: Tensor) -> None:
     if saliency.shape != mask.shape or saliency.ndim != 2 or not saliency.numel():
         shapes = f"saliency {tuple(saliency.shape)} and mask {tuple(mask.shape)}"

@@ -45,6 +45,9 @@ class Protocol:
         alignment_floor: Smallest denominator (pixels - 1) of the E-measure.
         numpy_means: Compute means in NumPy's order of summation, so that ties (a value equal to the
             adaptive threshold, a flat region of the S-measure) are resolved as in PySODMetrics.
+        closed_curves: Continue ROC and precision-recall curves to recall 0 before the area under
+            them is taken; PySODMetrics does not, so that a perfect binary map has an area of 0.
+        pysod_kappa: Compute the chance agreement of kappa as PySODMetrics does.
     """
 
     name: str
@@ -64,6 +67,8 @@ class Protocol:
     resize: Literal["bilinear", "nearest-if-binary"] = "bilinear"
     alignment_floor: float = 1.0
     numpy_means: bool = False
+    closed_curves: bool = True
+    pysod_kappa: bool = False
 
     def is_binary(self, refined: bool) -> bool:
         """Return whether maps are binarised at 0.5 before all measures."""
@@ -138,6 +143,8 @@ PROTOCOLS: dict[str, Protocol] = {
             comparison=">=",
             alignment_floor=2.0**-52,
             numpy_means=True,
+            closed_curves=False,
+            pysod_kappa=True,
         ),
     )
 }

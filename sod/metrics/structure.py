@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 _EPS = 2.0**-52
+_ROUNDING = 1e-14  # of a sum of squares; a grey level in ten megapixels is 100 times more
 
 
 class _Sums(NamedTuple):
@@ -139,7 +140,9 @@ def _likeness(count: Tensor, total: Tensor, square: Tensor) -> Tensor:
     """Return the similarity to 1 of values given by their number, sum and sum of squares."""
     mean = total / count
     # A single pixel has variance 0; the root would enlarge the rounding error of its sums to 1e-9.
-    variance = (square - total * mean).clamp(min=0) * (count > 1) / (count - 1).clamp(min=1)
+    spread = (square - total * mean) * (count > 1)
+    spread = torch.where(spread > _ROUNDING * square, spread, 0.0)
+    variance = spread / (count - 1).clamp(min=1)
     return 2 * mean / (mean**2 + 1 + variance.sqrt() + _EPS)
 
 

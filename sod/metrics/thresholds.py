@@ -91,6 +91,37 @@ def balanced_error(counts: Counts) -> Tensor:
     return 1 - (recall + ratio(rejected, negative, 0.0)) / 2
 
 
+def specificity(counts: Counts, empty: float = 0.0) -> Tensor:
+    """Return the share of background pixels that are not predicted; ``empty`` without any."""
+    negative = counts.total - counts.positive
+    return ratio(negative - counts.predicted + counts.hits, negative.expand_as(counts.hits), empty)
+
+
+def false_positive_rate(counts: Counts) -> Tensor:
+    """Return the share of background pixels that are predicted; 0 without any."""
+    negative = (counts.total - counts.positive).expand_as(counts.hits)
+    return ratio(counts.predicted - counts.hits, negative, 0.0)
+
+
+def kappa(counts: Counts, empty: float = 0.0, as_pysod: bool = False) -> Tensor:
+    """Return Cohen's kappa, (A - C) / (1 - C) with accuracy A and chance agreement C.
+
+    Args:
+        counts: Pixel counts.
+        empty: Value where C = 1: map and mask are constant and equal.
+        as_pysod: Compute C as PySODMetrics does, which takes the number of correct pixels in place
+            of that of background pixels.
+
+    Source: Cohen, Educational and Psychological Measurement 20:37-46, 1960.
+    """
+    hits, predicted, positive, total = counts
+    rejected = total - predicted - positive + hits
+    others = hits + rejected if as_pysod else total - positive
+    agreement = predicted * positive + (total - predicted) * others
+    chance = agreement / total**2
+    return ratio((hits + rejected) / total - chance, 1 - chance, empty)
+
+
 def ratio(numerator: Tensor, denominator: Tensor, empty: float) -> Tensor:
     """Return numerator / denominator; ``empty`` where the denominator is zero."""
     zero = denominator == 0

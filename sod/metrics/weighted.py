@@ -56,7 +56,7 @@ def _distance(foreground: Tensor) -> tuple[Tensor, tuple[slice, slice]]:
     """Return the distance of each pixel to the foreground, and the foreground's bounding window.
 
     Returns:
-        The Euclidean distance in pixels, float32 ``[H, W]``, and the rows and columns of the
+        The Euclidean distance in pixels, float64 ``[H, W]``, and the rows and columns of the
         foreground's bounding box, widened by the radius of the Gaussian.
     """
     background = (~foreground).cpu().numpy().view(np.uint8)
@@ -66,7 +66,7 @@ def _distance(foreground: Tensor) -> tuple[Tensor, tuple[slice, slice]]:
     columns = slice(max(x - _RADIUS, 0), x + width + _RADIUS)
     # The last bit of OpenCV's root depends on the memory alignment. Squared distances are integers,
     # so the root of the rounded square is reproducible.
-    exact = torch.from_numpy(distance).square_().round_().sqrt_()
+    exact = torch.from_numpy(distance).double().square_().round_().sqrt_()
     return exact.to(foreground.device), (rows, columns)
 
 

@@ -10,7 +10,7 @@ from helpers.processes import TWO, finished, start
 
 from sod.cli import main
 from sod.data.synthetic import write_scenes
-from sod.metrics.functional import MEASURES
+from sod.metrics import MEASURES
 
 DEMO = ["evaluate", "--config", str(CONFIGS / "demo.yaml"), "--data.num_workers=0"]
 

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from sod.evaluation.published import published_rows
-from sod.evaluation.reports import COLUMNS, rich_table, write_per_image, write_reports
+from sod.evaluation.reports import HEAD, rich_table, write_per_image, write_reports
 from sod.evaluation.tables import make_tables
 from sod.metrics import MEASURES, PROTOCOLS
 
@@ -45,7 +45,7 @@ def test_json_and_csv_hold_the_rows_unrounded(rows: Rows, tmp_path: Path) -> Non
     assert json.loads(paths[0].read_text()) == rows
     with paths[1].open(newline="") as file:
         read = list(csv.DictReader(file))
-    assert tuple(read[0]) == COLUMNS
+    assert tuple(read[0]) == (*HEAD, *MEASURES, "seconds_per_image")
     assert float(read[0]["iou"]) == 1 / 3
     assert [line["dataset"] for line in read] == ["ECSSD"] * 3 + ["DUTS-TE"]
 

@@ -78,6 +78,35 @@ def plain_weighted(values: Array, truth: Mask) -> float:
     return float(2 * recall * precision / (recall + precision + EPS))
 
 
+def plain_band(mask: Mask, width: int) -> Mask:
+    padded = np.pad(mask, 1)
+    core = ndimage.binary_erosion(padded, np.ones((3, 3)), iterations=width)
+    return np.asarray((padded & ~core)[1:-1, 1:-1])
+
+
+def plain_boundary_iou(binary: Mask, truth: Mask, empty: float = 0.0) -> float:
+    width = max(round(0.02 * float(np.hypot(*truth.shape))), 1)
+    first, second = plain_band(binary, width), plain_band(truth, width)
+    union = int((first | second).sum())
+    return float((first & second).sum() / union) if union else empty
+
+
+def plain_scales(binary: Mask, truth: Mask) -> float:
+    """Return the multi-scale IoU, with every cell looked at by itself."""
+    edges = []
+    for mask in (binary, truth):
+        slopes = [ndimage.sobel(mask.astype(int), axis, mode="constant") for axis in (0, 1)]
+        edges.append((slopes[0] != 0) | (slopes[1] != 0))
+    ratios = []
+    for cell in 2 ** np.arange(10):
+        touched = []
+        for edge in edges:
+            places = np.argwhere(edge[::-1, ::-1]) // cell
+            touched.append(set(map(tuple, places.tolist())))
+        ratios.append((len(touched[0] & touched[1]) + 1) / (len(touched[1]) + 1))
+    return float(np.trapezoid(ratios, dx=1 / 9))
+
+
 def plain_map(saliency: Array, protocol: str, refined: bool) -> Array:
     """Return the map that a protocol measures."""
     if protocol in ("a2s", "pysod"):
@@ -158,4 +187,6 @@ def plain_row(
         "max_e": e.max(),
         "mean_e": e.mean(),
         "adaptive_e": plain_e(adaptive, truth, EPS if protocol == "pysod" else 1.0),
+        "boundary_iou": plain_boundary_iou(half, truth, float(protocol == "mean-max")),
+        "msiou": plain_scales(half, truth),
     }

@@ -7,7 +7,7 @@ from helpers.metric_cases import blob, maps
 from torch import Tensor
 
 from sod.core.errors import SodError
-from sod.metrics import EXTRA_MEASURES, MEASURES, PROTOCOLS, SaliencyMetrics
+from sod.metrics import MEASURES, PROTOCOLS, SaliencyMetrics
 from sod.metrics.alignment import e_measure
 from sod.metrics.thresholds import Counts, accuracy, balanced_error, dice, iou
 
@@ -83,12 +83,17 @@ def test_pickling_and_reset() -> None:
         copied.compute()
 
 
-def test_extended_measures_come_last() -> None:
-    metrics = SaliencyMetrics("mean-max", extended=True)
+def test_only_the_measures_asked_for_in_their_order() -> None:
+    names = ("dice", "ber", "iou", "overall_dice")
+    metrics = SaliencyMetrics("mean-max", measures=names)
     mask = torch.tensor([[255, 255, 0, 0]], dtype=torch.uint8)
     row = metrics.update(torch.tensor([[1.0, 0.0, 1.0, 0.0]]), mask)
-    assert tuple(row) == MEASURES + EXTRA_MEASURES
+    assert tuple(row) == names
     assert (row["dice"], row["ber"], row["iou"]) == (0.5, 0.5, pytest.approx(1 / 3))
+    metrics.update(torch.tensor([[1.0, 1.0, 1.0, 0.0, 0.0]]), torch.ones(1, 5).byte())
+    whole = metrics.compute()
+    assert whole["dice"] == pytest.approx((0.5 + 0.75) / 2)
+    assert whole["overall_dice"] == pytest.approx(2 * (1 + 3) / (2 + 2 + 3 + 5))
 
 
 @pytest.mark.gpu

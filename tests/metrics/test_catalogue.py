@@ -1,0 +1,26 @@
+import pytest
+
+from sod.core.errors import SodError
+from sod.metrics import CATALOGUE, GROUPS, MEASURES, select_measures
+
+
+def test_all_names_every_measure_once() -> None:
+    assert len(GROUPS["all"]) == len(set(GROUPS["all"])) == len(CATALOGUE)
+    assert select_measures("default") == MEASURES
+    headings = [measure.heading for measure in CATALOGUE.values()]
+    assert len(set(headings)) == len(headings)
+
+
+def test_names_and_groups_may_be_mixed_and_keep_their_order() -> None:
+    assert select_measures(" hce,boundary, mae") == (
+        *("hce", "boundary_iou", "boundary_f", "msiou", "adaptive_msiou", "mae"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("boundary_uio", "Did you mean 'boundary_iou'"), (" , ", "names none")],
+)
+def test_mistakes_name_the_nearest_measure(text: str, message: str) -> None:
+    with pytest.raises(SodError, match=message):
+        select_measures(text)
