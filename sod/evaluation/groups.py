@@ -1,12 +1,13 @@
 """Measures per group of images, beside those over all images of a data set."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from sod.core.distributed import gather
-from sod.metrics.functional import MEASURES, Measured, summarise
+from sod.metrics.catalogue import MEASURES
+from sod.metrics.functional import Measured, summarise
 from sod.metrics.protocols import Protocol
 
 MEAN = "mean of groups"
@@ -19,19 +20,21 @@ class GroupSums:
 
     Args:
         protocol: The protocol.
+        measures: Names of the measures.
     """
 
-    def __init__(self, protocol: Protocol) -> None:
+    def __init__(self, protocol: Protocol, measures: Sequence[str] = MEASURES) -> None:
         self.protocol = protocol
+        self.measures = tuple(measures)
         self._sums: dict[str, Measured] = {}
         self._counts: dict[str, int] = {}
 
     def add(self, group: str, measured: Measured) -> None:
         """Add one image to a group."""
-        values, curves = (part.cpu() for part in measured)
+        parts = [part.cpu() for part in measured]
         if group in self._sums:
-            values, curves = self._sums[group].values + values, self._sums[group].curves + curves
-        self._sums[group] = Measured(values, curves)
+            parts = [sum_ + part for sum_, part in zip(self._sums[group], parts, strict=True)]
+        self._sums[group] = Measured(*parts)
         self._counts[group] = self._counts.get(group, 0) + 1
 
     def rows(self) -> list[Row]:
@@ -50,20 +53,15 @@ class GroupSums:
             self._mean([sums for sums, _ in parts], *pair)
             for pair in zip(names, counts, strict=True)
         ]
-        rows = [_row(*group) for group in zip(names, counts, means, strict=True)]
-        return [*rows, _row(MEAN, sum(counts), torch.stack(means).mean(0))]
+        rows = [self._row(*group) for group in zip(names, counts, means, strict=True)]
+        return [*rows, self._row(MEAN, sum(counts), torch.stack(means).mean(0))]
 
     def _mean(self, parts: Iterable[Mapping[str, Measured]], group: str, count: int) -> Tensor:
         """Return the measures of one group."""
         sums = [part[group] for part in parts if group in part]
-        values = torch.stack([each.values for each in sums]).sum(0)
-        curves = torch.stack([each.curves for each in sums]).sum(0)
-        return summarise(values / count, curves / count, self.protocol)
+        means = [torch.stack(fields).sum(0) / count for fields in zip(*sums, strict=True)]
+        return summarise(Measured(*means), self.protocol, self.measures)
 
-
-def _row(group: str, images: int, values: Tensor) -> Row:
-    return {
-        "group": group or ".",
-        "images": images,
-        **dict(zip(MEASURES, values.tolist(), strict=False)),
-    }
+    def _row(self, group: str, images: int, values: Tensor) -> Row:
+        measures = dict(zip(self.measures, values.tolist(), strict=True))
+        return {"group": group or ".", "images": images, **measures}
