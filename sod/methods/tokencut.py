@@ -9,7 +9,7 @@ from torch import Tensor
 from sod.core.precision import full_precision_region
 from sod.engine.method import Method
 from sod.nn.backbones.build import BackboneConfig, build_backbone
-from sod.nn.resize import discovery_pad, lanczos_resize, saliency_size
+from sod.nn.resize import discovery_pad, lanczos_resize, saliency_size, working_size
 from sod.spectral import normalized_cuts
 
 BACKBONE = BackboneConfig()
@@ -71,16 +71,11 @@ class TokenCut(Method):
 
     def _prepare(self, images: Tensor) -> Tensor:
         patch = self.backbone.patch_size
-        height, width = self._working_size(*images.shape[-2:])
+        height, width = working_size(
+            images.shape[-2], images.shape[-1], patch, self.scale, self.max_tokens
+        )
         if self.resize == "saliency":
             return lanczos_resize(images, saliency_size(height, width, patch))
         if (height, width) != tuple(images.shape[-2:]):
             images = lanczos_resize(images, (height, width))
         return discovery_pad(images, patch, self.backbone.mean)
-
-    def _working_size(self, height: int, width: int) -> tuple[int, int]:
-        """Return the size to work at, before it is made a multiple of the patch."""
-        patch = self.backbone.patch_size
-        tokens = max(height * self.scale / patch, 1) * max(width * self.scale / patch, 1)
-        factor = self.scale * min(1.0, (self.max_tokens / tokens) ** 0.5)
-        return max(round(height * factor), 1), max(round(width * factor), 1)

@@ -26,6 +26,26 @@ def saliency_size(height: int, width: int, patch_size: int) -> tuple[int, int]:
     return _nearest(height, patch_size), _nearest(width, patch_size)
 
 
+def working_size(
+    height: int, width: int, patch_size: int, scale: float = 1.0, max_tokens: int = 6400
+) -> tuple[int, int]:
+    """Return the size at which features are computed, before it is made a multiple of the patch.
+
+    Args:
+        height: Height of the image in pixels.
+        width: Width of the image in pixels.
+        patch_size: Side of a patch in pixels.
+        scale: Factor on the size of the image.
+        max_tokens: Images with more tokens are shrunk to this number.
+
+    Returns:
+        Height and width in pixels, at least 1.
+    """
+    tokens = max(height * scale / patch_size, 1) * max(width * scale / patch_size, 1)
+    factor = scale * min(1.0, (max_tokens / tokens) ** 0.5)
+    return max(round(height * factor), 1), max(round(width * factor), 1)
+
+
 def _nearest(side: int, patch_size: int) -> int:
     """Return the nearest multiple of the patch size, at least one patch."""
     return max(1, round(side / patch_size)) * patch_size

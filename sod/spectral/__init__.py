@@ -3,6 +3,7 @@
 from sod.spectral.cut import Cut, normalized_cut, normalized_cuts
 from sod.spectral.eigen import NotConvergedError, bipartition, second_eigenvector
 from sod.spectral.graph import Graph, affinity
+from sod.spectral.sweep import threshold_sweep
 
 __all__ = [
     "Cut",
@@ -13,4 +14,5 @@ __all__ = [
     "normalized_cut",
     "normalized_cuts",
     "second_eigenvector",
+    "threshold_sweep",
 ]

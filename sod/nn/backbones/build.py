@@ -1,22 +1,17 @@
 """Configuration and construction of frozen backbones."""
 
 from dataclasses import dataclass, field
-from pathlib import Path
-from pickle import UnpicklingError
-from typing import Any, Literal, cast, get_args
+from typing import Literal
 
-import timm
-from safetensors import SafetensorError
-
-from sod.core.errors import SodError, suggest
 from sod.nn.backbones.base import Backbone
+from sod.nn.backbones.convit import ConvitBackbone
 from sod.nn.backbones.descriptor import Descriptor
-from sod.nn.backbones.hub import hub_file
+from sod.nn.backbones.families import family_of
+from sod.nn.backbones.loading import load_model
 from sod.nn.backbones.projection import Facet, TimmModule
-from sod.nn.backbones.vit import PositionMode, Tap, VisionBackbone
-from sod.nn.backbones.weights import load_backbone_weights
-
-FAMILIES = ("vision_transformer", "deit", "eva")
+from sod.nn.backbones.stages import StagedBackbone, depth_of, facets_of
+from sod.nn.backbones.taps import Tap, checked_tap, every_tap, named_tap
+from sod.nn.backbones.vit import PositionMode, VisionBackbone
 
 
 @dataclass
@@ -62,17 +57,44 @@ def build_backbone(config: BackboneConfig) -> Backbone:
     """
     if config.name == "descriptor":
         return Descriptor("contrast" in config.extra_features)
-    vit = _load(config)
-    depth = len(vit.blocks)
-    taps = [_tap(config.facet, config.block, depth, config.name)]
-    for entry in config.extra_features:
-        facet, _, block = entry.partition(".")
-        if not block.removeprefix("-").isdecimal():
-            raise SodError(
-                f"backbone.extra_features: '{entry}' is not FACET.BLOCK, such as token.4"
-            )
-        taps.append(_tap(facet, int(block), depth, config.name))
-    return VisionBackbone(vit, taps, _position_mode(config), config.name)
+    model = load_model(config.name, config.weights)
+    depth, facets = _extent(model, config.name)
+    taps = [checked_tap(config.facet, config.block, depth, facets, config.name)]
+    taps += [named_tap(entry, depth, facets, config.name) for entry in config.extra_features]
+    return _truncated(model, taps, config)
+
+
+def build_with_every_tap(config: BackboneConfig) -> tuple[Backbone, list[Tap]]:
+    """Build a frozen backbone that returns each facet of each block.
+
+    Args:
+        config: Model, weights and position embedding; the other fields have no effect.
+
+    Returns:
+        The backbone, and the taps in the order of its channels (``widths``).
+
+    Raises:
+        SodError: As :func:`build_backbone`.
+    """
+    model = load_model(config.name, config.weights)
+    taps = every_tap(*_extent(model, config.name))
+    return _truncated(model, taps, config), taps
+
+
+def _extent(model: TimmModule, name: str) -> tuple[int, tuple[Facet, ...]]:
+    """Return the number of blocks of a model and their facets."""
+    if family_of(name) == "stages":
+        return depth_of(model, name), facets_of(model)
+    return len(model.blocks), ("key", "query", "value", "token")
+
+
+def _truncated(model: TimmModule, taps: list[Tap], config: BackboneConfig) -> Backbone:
+    family = family_of(config.name)
+    if family == "stages":
+        return StagedBackbone(model, taps)
+    if family == "convit":
+        return ConvitBackbone(model, taps)
+    return VisionBackbone(model, taps, _position_mode(config), config.name)
 
 
 def _position_mode(config: BackboneConfig) -> PositionMode:
@@ -80,59 +102,3 @@ def _position_mode(config: BackboneConfig) -> PositionMode:
     if config.pos_embed != "auto":
         return config.pos_embed
     return "dino" if config.name.endswith(".dino") else "timm"
-
-
-def _load(config: BackboneConfig) -> TimmModule:
-    """Return the complete timm model with its weights."""
-    _check_name(config.name)
-    options: dict[str, Any] = {"num_classes": 0, "dynamic_img_size": True}
-    if config.weights == "hub":
-        return _load_from_hub(config.name, options)
-    vit = timm.create_model(config.name, **options)
-    if config.weights is not None:
-        load_backbone_weights(vit, Path(config.weights), config.name)
-    return vit
-
-
-def _load_from_hub(name: str, options: dict[str, Any]) -> TimmModule:
-    """Return the model with weights from the hub, whose names are converted by timm."""
-    file = hub_file(name)
-    # By default timm would expect the file format of the model's original release.
-    overlay = {"file": str(file), "custom_load": False}
-    try:
-        return timm.create_model(name, True, pretrained_cfg_overlay=overlay, **options)
-    except (SafetensorError, UnpicklingError, RuntimeError) as error:
-        raise SodError(f"{file}: damaged, or not the weights of {name}; delete it") from error
-
-
-def _check_name(name: str) -> None:
-    """Raise an error for names unknown to timm and for models without a grid of tokens."""
-    architecture, _, tag = name.partition(".")
-    if not timm.is_model(architecture):
-        known = ["descriptor", *timm.list_models(), *timm.list_pretrained()]
-        raise SodError(f"backbone.name: timm has no model '{name}'.{suggest(name, known)}")
-    tagged = [known for known in timm.list_pretrained() if known.startswith(f"{architecture}.")]
-    if tag and name not in tagged:
-        raise SodError(
-            f"backbone.name: '{architecture}' has no tag '{tag}'.{suggest(name, tagged)}"
-        )
-    if not any(timm.models.is_model_in_modules(architecture, [family]) for family in FAMILIES):
-        raise SodError(
-            f"backbone.name: '{name}' is not a vision transformer with a grid of tokens; choose "
-            "one, or, for pseudo-masks of a ConnNet on a CNN, set labels.teacher or labels.store"
-        )
-
-
-def _tap(facet: str, block: int, depth: int, name: str) -> Tap:
-    """Check a facet and a block index, which may be negative, and return them as a tap."""
-    if facet not in get_args(Facet):
-        known = get_args(Facet)
-        raise SodError(
-            f"backbone.facet: '{facet}' is none of {', '.join(known)}.{suggest(facet, known)}"
-        )
-    if not -depth <= block < depth:
-        raise SodError(
-            f"backbone.block: {name} has {depth} blocks, 0 to {depth - 1} (or -1 to -{depth}), "
-            f"not {block}"
-        )
-    return Tap(cast("Facet", facet), block % depth)

@@ -7,7 +7,8 @@ import timm
 from torch import nn
 
 from sod.core.errors import SodError
-from sod.nn.backbones.build import FAMILIES, BackboneConfig, build_backbone
+from sod.nn.backbones.build import BackboneConfig, build_backbone
+from sod.nn.backbones.families import MODULES
 from sod.nn.backbones.hub import hub_file
 from sod.nn.backbones.pyramid import FINEST, CnnPyramid, PatchPyramid, Pyramid, TokenPyramid
 from sod.nn.backbones.standardised import StandardisedBackbone
@@ -71,7 +72,8 @@ def _is_cnn(name: str) -> bool:
     """Return whether timm has a model of that name that is not a vision transformer."""
     architecture = name.partition(".")[0]
     return timm.is_model(architecture) and not any(
-        timm.models.is_model_in_modules(architecture, [family]) for family in FAMILIES
+        timm.models.is_model_in_modules(architecture, [module])
+        for module in (*MODULES["vit"], *MODULES["convit"])
     )
 
 

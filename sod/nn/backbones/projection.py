@@ -38,6 +38,9 @@ class Projection(nn.Module):
 
 def _weight_and_bias(attention: TimmModule, index: int) -> tuple[Tensor, Tensor | None]:
     """Return weight and bias of the queries (0), keys (1) or values (2) of an attention."""
+    if hasattr(attention, "qk"):  # ConViT's gated attention
+        linear = (*_halves(attention.qk), (attention.v.weight, attention.v.bias))
+        return linear[index]
     if attention.qkv is None:
         linear = (attention.q_proj, attention.k_proj, attention.v_proj)[index]
         return linear.weight, linear.bias
@@ -46,3 +49,8 @@ def _weight_and_bias(attention: TimmModule, index: int) -> tuple[Tensor, Tensor 
         return weight, attention.qkv.bias.chunk(3)[index]
     # EVA stores the biases of a fused projection separately.
     return weight, getattr(attention, ("q_bias", "k_bias", "v_bias")[index], None)
+
+
+def _halves(linear: nn.Linear) -> list[tuple[Tensor, Tensor | None]]:
+    biases = [None, None] if linear.bias is None else linear.bias.chunk(2)
+    return list(zip(linear.weight.chunk(2), biases, strict=True))

@@ -1,7 +1,6 @@
 """Dense features of timm's vision transformers."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -15,27 +14,11 @@ from sod.core.errors import SodError
 from sod.core.files import state_checksum
 from sod.nn.backbones.base import Backbone
 from sod.nn.backbones.position import dino_position
-from sod.nn.backbones.projection import Facet, Projection, TimmModule
+from sod.nn.backbones.projection import Projection, TimmModule
+from sod.nn.backbones.taps import Tap
 
 PositionMode = Literal["dino", "timm"]
 CACHED_GRIDS = 32
-
-
-@dataclass(frozen=True)
-class Tap:
-    """A feature to extract: a facet and the index of its block, from 0.
-
-    Queries, keys and values are the projections of all heads before the attention; a token is the
-    output of the block, before the final norm of the transformer.
-    """
-
-    facet: Facet
-    block: int
-
-    @property
-    def depth(self) -> int:
-        """Number of blocks that have to be run to compute it."""
-        return self.block + (self.facet == "token")
 
 
 class VisionBackbone(Backbone):

@@ -1,0 +1,1 @@
+"""The choice of a backbone's features without labels: all cuts of some images, and their scores."""
