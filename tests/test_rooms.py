@@ -14,6 +14,7 @@ ROOMS = {
     "labels": "pseudo-labels: the store, scores, selection, consensus, teachers, writing, video",
     "prediction": "images without masks in; maps, overlays, cut-outs and instances out",
     "engine": "the base class of methods, training, monitors, checkpoints, exported models",
+    "tuning": "the choice of a backbone's features without masks",
     "nn": "backbones, decoders, connectivity and losses: plain modules and functions",
     "metrics": "the metrics of a map, and the protocols that define how they are computed",
     "spectral": "the token graph, its eigenvector and the normalized cut",

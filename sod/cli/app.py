@@ -17,6 +17,7 @@ import sod.methods  # noqa: F401 - registers the methods that a config may name
 from sod.cli.arguments import normalise, pairs
 from sod.cli.catalogue import Command
 from sod.cli.parser import SodParser
+from sod.cli.tuned import expand_tuned
 from sod.core.distributed import external_launch
 from sod.core.errors import SodError
 from sod.core.seed import check_seed
@@ -160,7 +161,7 @@ def assemble(command: Command, arguments: list[str]) -> SodCLI:
         SodError: The command line, a config or the checkpoint is invalid.
     """
     flags = {name for name, option in command.options.items() if option.annotation is bool}
-    arguments = normalise(arguments, flags)
+    arguments = expand_tuned(normalise(arguments, flags))
     return SodCLI(command, [*_from_checkpoint(arguments), *arguments])
 
 

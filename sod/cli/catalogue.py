@@ -75,6 +75,7 @@ COMMANDS = {
         ("benchmark", "benchmark"),
         ("generations", "generations"),
         ("video", "video"),
+        ("tune", "tune"),
         ("configs", "configs"),
         ("doctor", "doctor"),
     ]

@@ -33,7 +33,7 @@ def check_keys(arguments: Sequence[str], known: set[str]) -> None:
     """
     entries = list(_entries(arguments))
     has_model, has_trainer = "model" in known, "trainer" in known
-    name = _model_name(arguments) if has_model else None
+    name = model_name(arguments) if has_model else None
     if name is not None:
         known = known | {f"model.{key}" for key in _parameters(import_method(name, "model"))}
     for origin, key in entries:
@@ -62,8 +62,15 @@ def _configs(arguments: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
             yield value, read_yaml(value, "--config")
 
 
-def _model_name(arguments: Sequence[str]) -> str | None:
-    """Return the name of the method; later configs and the command line override."""
+def model_name(arguments: Sequence[str]) -> str | None:
+    """Return the name of the method; later configs and the command line override.
+
+    Args:
+        arguments: Command line, as ``--key=value`` or ``--key value``.
+
+    Raises:
+        SodError: A config cannot be read.
+    """
     name = None
     for _, config in _configs(arguments):
         model = config.get("model")

@@ -17,6 +17,7 @@ from sod.data.dataset import AnyBatch, Batch
 from sod.engine.location import weights_checksums
 from sod.engine.monitors import LABEL_FREE, label_free_measures
 from sod.engine.portable import portable_arguments
+from sod.tuning.choice import Tuned
 
 if TYPE_CHECKING:
     from sod.engine.training import Training
@@ -100,6 +101,21 @@ class Method(LightningModule, ABC):
     def logs_score(cls) -> bool:
         """Return whether the method logs the label-free ``val/score`` that selects a checkpoint."""
         return cls.validation_step is not LightningModule.validation_step
+
+    @classmethod
+    def tuned_arguments(cls, tuned: Tuned) -> dict[str, Any]:
+        """Return the constructor's arguments that a tuned descriptor sets, as primitives.
+
+        Args:
+            tuned: What `sod tune` chose.
+
+        Raises:
+            SodError: The method has no use for it.
+        """
+        raise SodError(
+            f"{cls.__name__} takes no tuned descriptor; TokenCut, Peekaboo, ConnNet and "
+            "Generations do."
+        )
 
     def fit(self, training: "Training") -> None:
         """Train the method. A method that trains in stages overrides this.

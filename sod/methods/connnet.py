@@ -26,6 +26,7 @@ from sod.nn.decoders.heads import ConnectivityHead, HeadConfig
 from sod.nn.decoders.network import NetworkConfig, build_network
 from sod.nn.inference import InferenceConfig, image_logits
 from sod.nn.resize import resize, saliency_size
+from sod.tuning.choice import Tuned
 
 BACKBONE = BackboneConfig(extra_features=["token.4", "token.6", "token.8", "token.10"])
 NETWORK, HEAD, LABELS = NetworkConfig(), HeadConfig(), LabelsConfig()
@@ -62,6 +63,17 @@ class ConnNet(LabelLearner):
         self.save_hyperparameters()
         self.config, self.inference, self.store_backbone = backbone, inference, store_backbone
         self.network = build_network(backbone, network, head, freeze_norm)
+
+    @classmethod
+    def tuned_arguments(cls, tuned: Tuned) -> dict[str, Any]:
+        """Return the features and TokenCut's threshold, where it is the teacher."""
+        inference = tuned.inference_arguments()
+        inference.pop("propagate", None)
+        return {
+            "backbone": tuned.backbone_arguments(heads=True),
+            "labels": {"tau": tuned.tau},
+            "inference": inference,
+        }
 
     def saliency(self, images: Tensor) -> Tensor:
         """Return the aggregated votes, or the sigmoid of a binary head, at the images' size."""

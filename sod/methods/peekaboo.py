@@ -34,6 +34,7 @@ from sod.nn.losses.saliency import binary_loss
 from sod.nn.propagation import propagate
 from sod.refinement import BilateralGrid, refine_targets
 from sod.refinement.targets import Downsample
+from sod.tuning.choice import Tuned
 
 BACKBONE = BackboneConfig(name="vit_small_patch8_224.dino")
 TERMS, INITIAL, MASKING = TermsConfig(), InitialTargetsConfig(), MaskingConfig()
@@ -109,6 +110,15 @@ class Peekaboo(Method):
         self._reset_start()
         # In a list, so that a second backbone is neither trained nor stored.
         self._found: list[FoundBackground] = []
+
+    @classmethod
+    def tuned_arguments(cls, tuned: Tuned) -> dict[str, Any]:
+        """Return the features, the threshold of the initial targets, and the inference."""
+        return {
+            "backbone": tuned.backbone_arguments(heads=True),
+            "initial_targets": {"tau": tuned.tau},
+            "inference": tuned.inference_arguments(),
+        }
 
     def patch_logits(self, images: Tensor) -> Tensor:
         """Return logits ``[B, 1, h, w]`` of images whose sides are multiples of the patch."""

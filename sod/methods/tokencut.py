@@ -1,6 +1,6 @@
 """TokenCut: the normalized cut of a graph of self-supervised tokens (Wang et al., CVPR 2022)."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -11,6 +11,7 @@ from sod.engine.method import Method
 from sod.nn.backbones.build import BackboneConfig, build_backbone
 from sod.nn.resize import discovery_pad, lanczos_resize, saliency_size, working_size
 from sod.spectral import normalized_cuts
+from sod.tuning.choice import Tuned
 
 BACKBONE = BackboneConfig()
 
@@ -52,6 +53,11 @@ class TokenCut(Method):
         self.resize: Literal["saliency", "discovery"] = resize
         self.scale = scale
         self.max_tokens = max_tokens
+
+    @classmethod
+    def tuned_arguments(cls, tuned: Tuned) -> dict[str, Any]:
+        """Return the feature that is cut and its threshold."""
+        return {"backbone": tuned.backbone_arguments(), "tau": tuned.tau}
 
     @full_precision_region
     def saliency(self, images: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from sod.core.errors import SodError
 from sod.core.precision import full_precision_region
-from sod.refine.masks import seed_component
+from sod.refinement.masks import seed_component
 from sod.spectral.cut import Cut, bipartition, empty_cut
 from sod.spectral.eigen import GOLDEN, FloatArray, first_peak, second_eigenvector
 

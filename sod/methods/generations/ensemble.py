@@ -26,6 +26,7 @@ from sod.nn.backbones.build import BackboneConfig
 from sod.nn.backbones.vit import share_backbones
 from sod.nn.decoders.quality import QualityConfig, QualityNetwork
 from sod.refinement.kinds import Refinement
+from sod.tuning.choice import Tuned
 
 BACKBONE = BackboneConfig(extra_features=["token.4", "token.6", "token.8", "token.10"])
 SELECTION, QUALITY = SelectionConfig(), QualityConfig()
@@ -89,6 +90,11 @@ class Generations(Method):
         self.quality_network = QualityNetwork(quality_network)
         # In a dict: first teachers are built when they are needed and are in no checkpoint.
         self._teachers: dict[str, Method] = {}
+
+    @classmethod
+    def tuned_arguments(cls, tuned: Tuned) -> dict[str, Any]:
+        """Return the features, and the threshold of TokenCut, the first teacher."""
+        return {"backbone": tuned.backbone_arguments(heads=True), "tau": tuned.tau}
 
     def fit(self, training: Training) -> None:
         """Train all generations, or those that are missing in the folder.

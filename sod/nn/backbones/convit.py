@@ -1,7 +1,7 @@
 """Dense features of ConViT (d'Ascoli et al., ICML 2021) on images of any size."""
 
 import torch
-from timm.layers import resample_abs_pos_embed
+from timm.layers.pos_embed import resample_abs_pos_embed
 from torch import Tensor, nn
 
 from sod.nn.backbones.base import Backbone

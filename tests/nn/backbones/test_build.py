@@ -18,7 +18,8 @@ NAME = "vit_tiny_patch16_224"
     [
         ({"name": "vit_smal_patch16_224"}, "Did you mean 'vit_small_patch16_224'?"),
         ({"name": "vit_small_patch16_224.dinno"}, "Did you mean 'vit_small_patch16_224.dino'?"),
-        ({"name": "resnet18"}, "'resnet18' is not a vision transformer"),
+        ({"name": "resnet18"}, "resnet18 has no 'key' features: choose token"),
+        ({"name": "inception_v3"}, "'inception_v3' gives no dense features here; choose"),
         ({"facet": "keys"}, "Did you mean 'key'?"),
         ({"block": 12}, "has 12 blocks, 0 to 11"),
         ({"extra_features": ["token"]}, "'token' is not FACET.BLOCK"),
@@ -56,7 +57,7 @@ def test_positions_are_interpolated_as_in_dino_for_its_weights(
 ) -> None:
     # A small model stands for each: the tag alone matters.
     small = timm.create_model(NAME, num_classes=0, dynamic_img_size=True)
-    monkeypatch.setattr("sod.nn.backbones.build._load", lambda _: small)
+    monkeypatch.setattr("sod.nn.backbones.build.load_model", lambda *_: small)
     assert build_backbone(BackboneConfig(name, None, pos_embed=chosen)).pos_embed == expected
 
 

@@ -1,0 +1,87 @@
+"""`sod tune`: the features of any backbone that cut objects best, found without masks."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeVar
+
+import torch
+from rich.progress import track
+
+from sod.cli.parser import SodParser, read_options
+from sod.cli.program import console
+from sod.core.errors import SodError
+from sod.core.files import make_folder
+from sod.data.datamodule import SaliencyData
+from sod.nn.backbones.build import BackboneConfig
+from sod.tuning.configurations import TAUS, parse_taus
+from sod.tuning.tune import TuneOptions, evenly_spaced
+from sod.tuning.tune import tune as choose
+
+T = TypeVar("T")
+
+
+def tune(arguments: Sequence[str]) -> int:
+    """Find the features and the threshold with which a backbone cuts objects best, without masks.
+
+    Args:
+        arguments: Command line after ``tune``.
+
+    Returns:
+        0, or 1 if an image could not be read.
+
+    Raises:
+        SodError: The command line is invalid, or no image can be read.
+    """
+    options = read_options(tune, _add_options, arguments)
+    if options["images"] < 2:
+        raise SodError(f"--images {options['images']}: at least 2 are needed")
+    backbone = BackboneConfig(
+        **{key: options[f"model.backbone.{key}"] for key in ("name", "weights", "pos_embed")}
+    )
+    data = SaliencyData(root=options["data.root"], train=options["data.train"])
+    samples = evenly_spaced(data.train_samples(), options["images"])
+    device = _device(options["device"])
+    folder = make_folder(options["out"])
+    _say(f"{backbone.name} on {device}, {len(samples)} images")
+    settings = TuneOptions(backbone, parse_taus(options["taus"]), options["max_tokens"], device)
+    tuning = choose(samples, folder, settings, _progress)
+    _say(tuning.explanation)
+    _say(f"Written to {folder}: tuned.yaml, scores.csv, scores.png, cuts.png")
+    for failure in tuning.failures:
+        console.print(f"[red]failed[/] {failure}", highlight=False, soft_wrap=True)
+    return 1 if tuning.failures else 0
+
+
+def _progress(items: Iterable[T], total: int, description: str) -> Iterator[T]:
+    yield from track(items, f"{description:<10}", total, console=console)
+
+
+def _device(name: str) -> str:
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if name != "cpu" and not (name == "cuda" and torch.cuda.is_available()):
+        raise SodError(f"--device {name}: there is none; use cpu, or auto for what there is")
+    return name
+
+
+def _say(text: str) -> None:
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def _add_options(parser: SodParser) -> None:
+    backbone = BackboneConfig()
+    add = parser.add_argument
+    add("--model.backbone.name", type=str, required=True, help="a timm model, or descriptor")
+    add(
+        "--model.backbone.weights",
+        type=str | None,
+        default=backbone.weights,
+        help="hub, a .safetensors or .pth file, or null (random weights)",
+    )
+    add("--model.backbone.pos_embed", type=str, default="auto", help="dino, timm or auto")
+    add("--data.root", type=str, default="datasets", help="the data root")
+    add("--data.train", type=str, required=True, help="a folder of images, or datasets")
+    add("--images", type=int, default=64, help="number of images, evenly spaced in data.train")
+    add("--taus", type=str, default=",".join(f"{tau:g}" for tau in TAUS), help="thresholds")
+    add("--max_tokens", type=int, default=1600, help="larger images are shrunk to these tokens")
+    add("--device", type=str, default="auto", help="cpu, cuda or auto")
+    add("--out", type=str, default="tuned", help="folder for tuned.yaml and the reports")

@@ -1,0 +1,123 @@
+"""Files that report a tuning: the scores, a heat map of them, and a grid of cuts."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from sod.core.files import atomic_file
+from sod.tuning.configurations import Configuration
+from sod.tuning.cuts import ImageCuts
+from sod.tuning.scores import Scores
+
+
+def write_scores(chosen: Sequence[Configuration], scores: Scores, path: Path) -> None:
+    """Write ``scores.csv``: a row per configuration, the best first.
+
+    Raises:
+        SodError: The file cannot be written.
+    """
+    with atomic_file(path) as temporary, temporary.open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["facet", "block", "tau", *scores._fields])
+        for index in scores.score.argsort(descending=True, stable=True).tolist():
+            tap, tau = chosen[index]
+            figures = [f"{float(values[index]):.6f}" for values in scores]
+            table.writerow([tap.facet, tap.block, f"{tau:g}", *figures])
+
+
+def draw_heat_map(chosen: Sequence[Configuration], scores: Scores, path: Path) -> None:
+    """Draw the best score of each feature, blocks across and facets down, with its threshold.
+
+    Raises:
+        SodError: The file cannot be written.
+    """
+    facets = list(dict.fromkeys(configuration.tap.facet for configuration in chosen))
+    blocks = 1 + max(configuration.tap.block for configuration in chosen)
+    best = np.full((len(facets), blocks), np.nan)
+    taus = np.zeros_like(best)
+    for (tap, tau), score in zip(chosen, scores.score.tolist(), strict=True):
+        place = facets.index(tap.facet), tap.block
+        if not score <= best[place]:
+            best[place], taus[place] = score, tau
+    figure = Figure(figsize=(2 + 0.6 * blocks, 1.5 + 0.6 * len(facets)), layout="constrained")
+    axes = figure.subplots()
+    picture = axes.imshow(best, cmap="viridis", aspect="auto")
+    figure.colorbar(picture, ax=axes, label="score")
+    axes.set_xticks(range(blocks))
+    axes.set_yticks(range(len(facets)), facets)
+    axes.set(xlabel="block", title="best score of each feature, and its tau")
+    for row, column in np.argwhere(~np.isnan(best)):
+        text = f"{best[row, column]:.2f}\nτ {taus[row, column]:g}"
+        axes.text(column, row, text, ha="center", va="center", fontsize=7, color="white")
+    _save(figure, path)
+
+
+def draw_cuts(
+    images: Sequence[Tensor], cuts: Sequence[ImageCuts], columns: dict[str, int], path: Path
+) -> None:
+    """Draw some images and, painted into them, their cuts by some configurations.
+
+    Args:
+        images: RGB in [0, 1], ``[3, H, W]`` each.
+        cuts: Their cuts.
+        columns: Index of the configuration of each column, by its heading.
+        path: The file to write.
+
+    Raises:
+        SodError: The file cannot be written.
+    """
+    size = (2.4 * (1 + len(columns)), 0.6 + 1.8 * len(images))
+    figure = Figure(figsize=size, layout="constrained")
+    grid = figure.subplots(len(images), 1 + len(columns), squeeze=False)
+    for row, image, cut in zip(grid, images, cuts, strict=True):
+        picture = image.permute(1, 2, 0).numpy()
+        extent = (-0.5, picture.shape[1] - 0.5, picture.shape[0] - 0.5, -0.5)
+        row[0].imshow(picture)
+        for axes, index in zip(row[1:], columns.values(), strict=True):
+            axes.imshow(picture, alpha=0.4)
+            mask = np.where(cut.masks[index].numpy(), 1.0, np.nan)  # nan is transparent
+            axes.imshow(mask, extent=extent, cmap="autumn", alpha=0.7, interpolation="nearest")
+    for axes, title in zip(grid[0], ("image", *columns), strict=True):
+        axes.set_title(title, fontsize=8)
+    for axes in grid.flat:
+        axes.set_axis_off()
+    _save(figure, path)
+
+
+def _save(figure: Figure, path: Path) -> None:
+    options: dict[str, Any] = {"dpi": 100, "format": "png"}
+    with atomic_file(path) as temporary:
+        figure.savefig(temporary, **options)
+
+
+def explain(chosen: Sequence[Configuration], scores: Scores, published: int, images: int) -> str:
+    """Return three lines that say what was chosen and why."""
+    best = scores.best
+    ranks = scores.score.argsort(descending=True, stable=True).tolist()
+    return (
+        f"Chosen without masks on {images} images: {chosen[best]}.\n"
+        f"Its cuts overlap with the refined vote of all {len(chosen)} configurations by "
+        f"{scores.score[best]:.3f} (IoU); the median configuration's by "
+        f"{scores.score[scores.median]:.3f}.\n"
+        f"The published choice, {chosen[published]}, reaches {scores.score[published]:.3f}: "
+        f"rank {1 + ranks.index(published)}."
+    )
+
+
+def published_index(chosen: Sequence[Configuration]) -> int:
+    """Return the index of TokenCut's published choice: keys of the last block, tau 0.2.
+
+    Without keys it is the output of the last block, and without 0.2 the nearest threshold.
+    """
+    last = max(configuration.tap.block for configuration in chosen)
+
+    def distance(index: int) -> tuple[int, bool, float]:
+        tap, tau = chosen[index]
+        return last - tap.block, tap.facet != "key", abs(tau - 0.2)
+
+    return min(range(len(chosen)), key=distance)

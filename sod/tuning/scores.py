@@ -1,0 +1,80 @@
+"""Scores of all configurations on some images, without masks."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from sod.refinement.masks import border_pixels
+from sod.tuning.agreement import agreement_scores, pairwise_iou, plausibility, vote_weights
+from sod.tuning.configurations import Configuration
+from sod.tuning.consensus import consensus
+from sod.tuning.cuts import ImageCuts
+
+
+class Scores(NamedTuple):
+    """Label-free figures of each configuration, means over the images, each ``[K]``.
+
+    Attributes:
+        score: Configurations are ranked by it: ``consensus`` times the plausibility of each cut.
+        consensus: IoU with the refined vote of all configurations.
+        agreement: IoU with the cuts of other features, which count by their own score.
+        border: Share of the border that is foreground.
+        area: Share of the image that is foreground.
+    """
+
+    score: Tensor
+    consensus: Tensor
+    agreement: Tensor
+    border: Tensor
+    area: Tensor
+
+    @property
+    def best(self) -> int:
+        """Index of the configuration with the highest score, the first of equal ones."""
+        return int(self.score.argmax())
+
+    @property
+    def median(self) -> int:
+        """Index of the configuration in the middle of the ranking."""
+        return int(self.score.argsort(stable=True)[len(self.score) // 2])
+
+
+def feature_indices(chosen: Sequence[Configuration]) -> Tensor:
+    """Return the index of the feature of each configuration, ``[K]``."""
+    known = {tap: index for index, tap in enumerate(dict.fromkeys(c.tap for c in chosen))}
+    return torch.tensor([known[configuration.tap] for configuration in chosen])
+
+
+def score_configurations(
+    chosen: Sequence[Configuration],
+    cuts: Sequence[ImageCuts],
+    images: Callable[[], Iterable[Tensor]],
+) -> Scores:
+    """Score configurations by the consensus of all of them.
+
+    First, configurations are rated by their agreement with each other. These ratings are their
+    weights in a vote on each image. The refined result stands for the mask that nobody has, and
+    the score is the IoU with it.
+
+    Args:
+        chosen: The configurations.
+        cuts: Of each image, the cuts of all configurations.
+        images: Returns the same images, RGB in [0, 1], ``[3, H, W]`` each, one after the other.
+    """
+    pairs = [pairwise_iou(each.masks) for each in cuts]
+    plausible = [plausibility(each.masks) for each in cuts]
+    agreement = agreement_scores(pairs, plausible, feature_indices(chosen))
+    weights = vote_weights(agreement)
+    overlap = torch.stack(
+        [
+            consensus(image, each.masks, weights).overlap
+            for image, each in zip(images(), cuts, strict=True)
+        ]
+    )
+    areas = torch.stack([each.masks.flatten(1).float().mean(1) for each in cuts])
+    free = torch.stack(plausible)
+    border = torch.stack([border_pixels(each.masks).float().mean(1) for each in cuts])
+    score = (overlap * (free > 0)).mean(0)
+    return Scores(score, overlap.mean(0), agreement, border.mean(0), areas.mean(0))
