@@ -67,6 +67,8 @@ class SodParser(LightningArgumentParser):
         words = [command, *("|".join(action.choices or [action.dest]) for action in positionals)]
         lines = [f"usage: sod {' '.join(words)} {config} [--key value ...]", "", summary, ""]
         rows = [*self._rows("", lambda key: "." not in key), *self._rows("data.", None)]
+        if not configured:
+            rows += self._rows("model.", None)
         width = max(len(key) for key, _ in rows) + 2
         lines += [f"  {key:<{width}}{text}" for key, text in rows]
         lines.append("")

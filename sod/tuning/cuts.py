@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
+from zipfile import BadZipFile
+from zlib import error
 
 import numpy as np
 import torch
@@ -75,5 +77,5 @@ def read_cuts(path: Path) -> ImageCuts | None:
             bits = np.unpackbits(content["bits"], axis=1, count=height * width)
             masks = torch.from_numpy(bits).bool().view(int(content["count"]), height, width)
             return ImageCuts(masks, (int(content["size"][0]), int(content["size"][1])))
-    except (OSError, ValueError, KeyError, EOFError):
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile, error):
         return None
