@@ -12,6 +12,7 @@ from sod.engine.checkpoint import load_checkpoint, method_of_checkpoint
 from sod.engine.method import Method
 from sod.engine.registry import full_name, method_class
 from sod.engine.stated import check_arguments
+from sod.tuning.choice import tuned_of
 
 
 def build_from_checkpoint(path: str, changes: Mapping[str, Any] | None = None) -> Method:
@@ -50,7 +51,7 @@ def build_from_config(
     """
     model: dict[str, Any] = {}
     for part in path.split("+"):
-        model = merged(model, _model_section(part, option))
+        model = merged(model, _model_section(part, option, model))
     arguments = merged(model.get("init_args", {}), changes or {})
     return build_method(full_name(find(model["class_path"], path)), arguments, {}, path)
 
@@ -86,8 +87,13 @@ def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]
     return joined
 
 
-def _model_section(path: str, option: str) -> dict[str, Any]:
-    model = read_yaml(path, option).get("model")
+def _model_section(path: str, option: str, below: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the ``model`` section of a config, or what a tuned descriptor sets in ``below``."""
+    content = read_yaml(path, option)
+    tuned = tuned_of(content, path)
+    if tuned is not None and "class_path" in below:
+        return {"init_args": method_class(below["class_path"], path).tuned_arguments(tuned)}
+    model = content.get("model")
     if isinstance(model, str):
         return {"class_path": model}
     if not isinstance(model, dict) or "class_path" not in model:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from scipy.linalg import eigh_tridiagonal
@@ -12,14 +13,15 @@ from torch import Tensor
 from sod.core.errors import SodError
 from sod.core.precision import full_precision_region
 from sod.refinement.masks import seed_component
-from sod.spectral.cut import Cut, bipartition, empty_cut
-from sod.spectral.eigen import GOLDEN, FloatArray, first_peak, second_eigenvector
+from sod.spectral.cut import Cut
+from sod.spectral.eigen import bipartition, first_peak, second_eigenvector
+from sod.spectral.lanczos import EXHAUSTED, GOLDEN, MAX_STEPS
 
 TOLERANCE = 1e-6
 """Largest angle between the Ritz vector and the eigenvector, in radians."""
 FIRST_CHECK, CHECK_EVERY = 10, 5
-MAX_STEPS = 300
-EXHAUSTED = 1e-13
+
+FloatArray = npt.NDArray[np.floating]
 
 
 @full_precision_region
@@ -49,13 +51,13 @@ def threshold_sweep(features: Tensor, taus: Sequence[float], eps: float = 1e-5) 
     return [_cut(similarity > np.float32(tau), eps, height, width) for tau in taus]
 
 
-def _cut(near: np.typing.NDArray[np.bool_], eps: float, height: int, width: int) -> Cut:
+def _cut(near: npt.NDArray[np.bool_], eps: float, height: int, width: int) -> Cut:
     edges = int(near.sum()) - int(near.diagonal().sum())
     if edges in (0, near.size - len(near)):  # all edges are equal: no cut is better than another
-        return empty_cut(height, width, torch.device("cpu"))
+        return Cut.empty((height, width), torch.device("cpu"))
     weights = np.where(near, 1.0, eps)
     vector = torch.from_numpy(_second_eigenvector(weights))
-    peak = first_peak(vector)
+    peak = int(first_peak(vector))
     vector = vector if vector[peak] > 0 else -vector
     partition = bipartition(vector).view(height, width)
     component = seed_component(partition[None, None], torch.tensor([peak]))[0, 0]
