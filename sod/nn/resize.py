@@ -1,13 +1,13 @@
 """Sizes, padding and resampling of images and maps."""
 
 import math
-from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from sod.core.precision import full_precision_region
+from sod.nn.lanczos import resample_columns, resample_rows
 
 
 def saliency_size(height: int, width: int, patch_size: int) -> tuple[int, int]:
@@ -105,28 +105,12 @@ def lanczos_resize(images: Tensor, size: tuple[int, int]) -> Tensor:
     height, width = size
     levels = (images.float() * 255).round()
     if width != levels.shape[-1]:
-        levels = _to_8_bits(levels @ _lanczos(levels.shape[-1], width).to(levels.device).T)
+        levels = _to_8_bits(resample_columns(levels, width))
     if height != levels.shape[-2]:
-        levels = _to_8_bits(_lanczos(levels.shape[-2], height).to(levels.device) @ levels)
+        levels = _to_8_bits(resample_rows(levels, height))
     return levels / 255
 
 
 def _to_8_bits(levels: Tensor) -> Tensor:
     """Round to the nearest integers in [0, 255], halves upwards."""
     return (levels + 0.5).floor().clamp(0, 255)
-
-
-@lru_cache(maxsize=64)
-def _lanczos(old: int, new: int) -> Tensor:
-    """Return the weights ``[new, old]`` of the old samples in each new sample."""
-    scale = max(old / new, 1.0)
-    reach = 3 * scale
-    centre = (torch.arange(new, dtype=torch.float64) + 0.5) * (old / new)
-    first = (centre - reach + 0.5).floor().clamp_min(0)
-    last = (centre + reach + 0.5).floor().clamp_max(old)
-    position = torch.arange(old, dtype=torch.float64).expand(new, old)
-    offset = (position + 0.5 - centre[:, None]) / scale
-    weights = torch.special.sinc(offset) * torch.special.sinc(offset / 3)
-    inside = (position >= first[:, None]) & (position < last[:, None]) & (offset.abs() < 3)
-    weights = torch.where(inside, weights, 0)
-    return (weights / weights.sum(dim=1, keepdim=True)).float()
