@@ -13,6 +13,7 @@ from torch import Tensor
 from typing_extensions import Self
 
 from sod.core.errors import SodError
+from sod.core.memory import NoMemory, attempt
 from sod.data.dataset import AnyBatch, Batch
 from sod.engine.location import weights_checksums
 from sod.engine.monitors import LABEL_FREE, label_free_measures
@@ -182,9 +183,11 @@ class Method(LightningModule, ABC):
         seconds = (time.perf_counter() - start) / len(saliency)
         return {"saliency": saliency, "seconds": seconds}
 
-    def predict_step(self, batch: AnyBatch, batch_idx: int, dataloader_idx: int = 0) -> Prediction:
-        """Predict as :meth:`test_step`."""
-        return self.test_step(batch, batch_idx)
+    def predict_step(
+        self, batch: AnyBatch, batch_idx: int, dataloader_idx: int = 0
+    ) -> Prediction | NoMemory:
+        """Predict as :meth:`test_step`; a batch that does not fit into memory ends nothing."""
+        return attempt(lambda: self.test_step(batch, batch_idx))
 
     def configure_optimizers(self) -> Any:  # noqa: ANN401 - Lightning's own signature
         """Return None: a training-free method has no optimiser."""

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from sod.core.distributed import barrier, gather
 from sod.core.errors import SodError
+from sod.core.memory import NoMemory, attempt
 from sod.data.dataset import AnyBatch
 from sod.data.samples import Sample
 from sod.engine.method import Method
@@ -56,14 +57,18 @@ class Labeller(pl.LightningModule):
         self.members = nn.ModuleDict(methods)  # so that they are moved to the device
         self.missing = missing
 
-    def predict_step(self, batch: AnyBatch, batch_idx: int, dataloader_idx: int = 0) -> Maps:
+    def predict_step(
+        self, batch: AnyBatch, batch_idx: int, dataloader_idx: int = 0
+    ) -> Maps | NoMemory:
         """Return the maps ``[B, 1, H, W]`` of the methods that a sample of the batch is missing."""
         names = {sample.name for sample in batch["samples"]}
-        return {
-            name: method.maps(batch["images"])
-            for name, method in self._methods.items()
-            if names & self.missing[name]
-        }
+        return attempt(
+            lambda: {
+                name: method.maps(batch["images"])
+                for name, method in self._methods.items()
+                if names & self.missing[name]
+            }
+        )
 
 
 class LabelWriter(PredictionCallback):

@@ -9,6 +9,7 @@ from pytorch_lightning.callbacks import Callback
 from torch import Tensor
 
 from sod.core.distributed import gather
+from sod.core.memory import NO_MEMORY, attempt
 from sod.data.dataset import AnyBatch
 from sod.data.samples import Sample
 from sod.refinement.kinds import Refinement, refine
@@ -34,10 +35,11 @@ def refined_maps(
 
 
 class PredictionCallback(Callback, ABC):
-    """Processes each predicted batch, and collects the images that could not be read.
+    """Processes each predicted batch, and collects the images that gave no result.
 
     Attributes:
-        failures: One line per image that could not be read; of all processes after the loop.
+        failures: One line per image that could not be read or did not fit into memory; of all
+            processes after the loop.
     """
 
     def __init__(self) -> None:
@@ -62,10 +64,18 @@ class PredictionCallback(Callback, ABC):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        """Collect unreadable images, and process the others."""
+        """Collect images that are unreadable or too large, and process the others."""
         self.failures += batch["errors"]
-        if batch["samples"]:
-            self.process(batch, outputs, pl_module)
+        if not batch["samples"]:
+            return
+        done = outputs
+        if done is not NO_MEMORY:
+            done = attempt(lambda: self.process(batch, outputs, pl_module))
+        if done is NO_MEMORY:
+            self.failures += [
+                f"{sample.image}: not enough memory for {image.shape[-1]}x{image.shape[-2]} pixels"
+                for sample, image in zip(batch["samples"], batch["images"], strict=True)
+            ]
 
     def on_predict_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Gather the failures of all processes."""

@@ -13,8 +13,9 @@ from sod.core.errors import SodError
 from sod.core.files import write_text
 from sod.data.dataset import AnyBatch
 from sod.data.pictures import write_picture
-from sod.nn.connectivity.instances import Instances
+from sod.nn.connectivity.instances import Instances, resize_instances
 from sod.prediction.callback import PredictionCallback
+from sod.prediction.working_size import full_size
 
 
 @runtime_checkable
@@ -52,7 +53,11 @@ class InstanceWriter(PredictionCallback):
         """Write the instances of one batch."""
         assert isinstance(method, PredictsInstances)  # noqa: S101 - checked at the start
         for sample, image in zip(batch["samples"], batch["images"], strict=True):
-            write_instances(self.folder / sample.name, method.instances(image[None])[0])
+            objects = method.instances(image[None])[0]
+            size = full_size(sample, image)
+            if size != tuple(objects.labels.shape):
+                objects = resize_instances(objects, size)
+            write_instances(self.folder / sample.name, objects)
 
 
 def write_instances(path: Path, instances: Instances) -> None:

@@ -8,10 +8,12 @@ from pathlib import Path
 import pytorch_lightning as pl
 
 from sod.core.errors import SodError, suggest
-from sod.data.dataset import SaliencyDataset
+from sod.data.dataset import SaliencyDataset, Transform
 from sod.data.loader import Loader, default_workers
 from sod.data.samples import Sample, discover_images
 from sod.data.transforms import EvalTransform
+
+KEEP = EvalTransform()
 
 
 def find_sources(source: str) -> list[Sample]:
@@ -38,6 +40,27 @@ def find_sources(source: str) -> list[Sample]:
         raise SodError(f"--source {source}: there is no image in this folder.")
     names = unique_names([image.relative_to(path) for image in images])
     return [Sample(name, image, None) for name, image in zip(names, images, strict=True)]
+
+
+def without_results(samples: Sequence[Sample], folders: Sequence[Path]) -> list[Sample]:
+    """Leave out images that are results of an earlier run.
+
+    Args:
+        samples: The images that were found.
+        folders: Folders that results are written to; they may lie inside the source.
+
+    Raises:
+        SodError: Nothing is left.
+    """
+    own = [folder.resolve() for folder in folders]
+    kept = [
+        sample
+        for sample in samples
+        if not any(sample.image.resolve().is_relative_to(folder) for folder in own)
+    ]
+    if not kept:
+        raise SodError(f"--source: {samples[0].image} and all others are results of this program.")
+    return kept
 
 
 def unique_names(files: Sequence[Path]) -> list[str]:
@@ -89,22 +112,28 @@ class SourceData(pl.LightningDataModule):
         samples: The images.
         num_workers: Number of worker processes, or None for a number that suits the CPU count.
         groups: Load the images of each folder together.
+        transform: Transform of each image.
     """
 
     def __init__(
-        self, samples: list[Sample], num_workers: int | None, groups: bool = False
+        self,
+        samples: list[Sample],
+        num_workers: int | None,
+        groups: bool = False,
+        transform: Transform = KEEP,
     ) -> None:
         super().__init__()
         self.groups = groups
         self.samples = samples
         self.num_workers = num_workers
+        self.transform = transform
 
     def predict_dataloader(self) -> Loader:
         """Return the loader of this rank's share: one image per batch, or one group."""
         processes = self.trainer.world_size if self.trainer else 1
         workers = default_workers(processes) if self.num_workers is None else self.num_workers
         return Loader(
-            SaliencyDataset(self.samples, EvalTransform(), with_masks=False),
+            SaliencyDataset(self.samples, self.transform, with_masks=False),
             workers=min(workers, len(self.samples) - 1),
             on_error="collect",
             replicas=processes,

@@ -12,15 +12,17 @@ from torch import Tensor
 from sod.core.distributed import gather
 from sod.core.errors import SodError, suggest
 from sod.data.dataset import AnyBatch
-from sod.data.levels import to_levels
 from sod.data.pictures import write_picture
 from sod.data.samples import Sample
 from sod.prediction.callback import PredictionCallback, refined_maps
+from sod.prediction.working_size import full_map, full_pixels
 from sod.refinement.kinds import Refinement
 
 Output = Literal["map", "overlay", "cutout", "instances"]
 TINT = np.array([230.0, 60.0, 40.0])
 """Colour of the object in overlays, RGB in [0, 255]."""
+ROWS = 512
+"""Rows of an overlay that are mixed at once, to bound the memory of large images."""
 
 
 def parse_outputs(text: str) -> list[Output]:
@@ -54,10 +56,16 @@ def render(image: NDArray[np.uint8], saliency: NDArray[np.float32], kind: Output
         return Image.fromarray(alpha)
     if kind == "cutout":
         return Image.fromarray(np.dstack([image, alpha]))
+    parts = range(0, len(image), ROWS)
+    overlays = [_overlay(image[row : row + ROWS], saliency[row : row + ROWS]) for row in parts]
+    return Image.fromarray(np.concatenate(overlays))
+
+
+def _overlay(image: NDArray[np.uint8], saliency: NDArray[np.float32]) -> NDArray[np.uint8]:
     weight = saliency[..., None]
     grey = image.mean(axis=2, keepdims=True)
     mixed = weight * (0.65 * image + 0.35 * TINT) + (1 - weight) * (0.5 * image + 0.2 * grey)
-    return Image.fromarray(np.clip(np.rint(mixed), 0, 255).astype(np.uint8))
+    return np.asarray(np.clip(np.rint(mixed), 0, 255), np.uint8)
 
 
 class PredictionWriter(PredictionCallback):
@@ -94,8 +102,8 @@ class PredictionWriter(PredictionCallback):
         self.written = sum(gather([self.written]))
 
     def _write(self, sample: Sample, image: Tensor, saliency: Tensor) -> None:
-        pixels = to_levels(image).permute(1, 2, 0).cpu().numpy()
-        values = saliency.float().clamp(0, 1).cpu().numpy()
+        pixels = full_pixels(sample, image)
+        values = full_map(saliency, pixels.shape[:2])
         for kind in self.outputs:
             if kind == "instances":
                 continue

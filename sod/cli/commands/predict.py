@@ -2,18 +2,22 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 from pytorch_lightning.callbacks import Callback
+from rich.markup import escape
 
 from sod.cli.program import Program, console
 from sod.core.distributed import is_rank_zero
 from sod.core.files import make_folder
+from sod.core.names import one_line
 from sod.data.samples import Sample
 from sod.engine.checkpoint import load_checkpoint
 from sod.labels.writing import write_labels
 from sod.prediction.instances import InstanceWriter
-from sod.prediction.sources import SourceData, find_sources
-from sod.prediction.writers import PredictionWriter, parse_outputs
+from sod.prediction.sources import SourceData, find_sources, without_results
+from sod.prediction.working_size import WorkingSize
+from sod.prediction.writers import Output, PredictionWriter, parse_outputs
 from sod.refinement.kinds import Refinement, parse_refinements
 
 
@@ -39,7 +43,8 @@ def predict(
         pseudo: Pseudo-label store to write instead; existing maps are not made again.
     """
     outputs, refinement = parse_outputs(output), parse_refinements(refine)[0]
-    samples = find_sources(source)
+    results = [Path(out) / kind for kind in get_args(Output)] if pseudo is None else [Path(pseudo)]
+    samples = _sources(source, results)
     load_checkpoint(cli.method, ckpt)
     if pseudo is not None:
         return _label(cli, samples, make_folder(pseudo), refinement)
@@ -48,11 +53,23 @@ def predict(
     callbacks: list[Callback] = [writer]
     if "instances" in outputs:
         callbacks.append(InstanceWriter(folder))
-    data = SourceData(samples, cli.datamodule.num_workers, cli.method.reads_groups())
+    groups = cli.method.reads_groups()
+    data = SourceData(samples, cli.datamodule.num_workers, groups, WorkingSize())
     trainer = cli.build_trainer(callbacks)
     trainer.predict(cli.method, datamodule=data, return_predictions=False)
     summary = f"{writer.written} of {len(samples)} images: {', '.join(outputs)} in {folder}"
     return _report(summary, writer.failures)
+
+
+def _sources(source: str, results: Sequence[Path]) -> list[Sample]:
+    """List the images of a source without the results that lie among them."""
+    found = find_sources(source)
+    samples = without_results(found, results)
+    if len(samples) < len(found) and is_rank_zero():
+        count = len(found) - len(samples)
+        line = f"{count} images in {source} are results of an earlier run: left out"
+        console.print(escape(one_line(line)), highlight=False, soft_wrap=True)
+    return samples
 
 
 def _label(cli: Program, samples: list[Sample], folder: Path, refinement: Refinement) -> int:
@@ -73,7 +90,8 @@ def _label(cli: Program, samples: list[Sample], folder: Path, refinement: Refine
 def _report(summary: str, failures: Sequence[str]) -> int:
     """Print the summary and the failures, and return the exit code."""
     if is_rank_zero():
-        console.print(summary)
+        console.print(escape(one_line(summary)), highlight=False, soft_wrap=True)
         for failure in failures:
-            console.print(f"[red]failed[/] {failure}", highlight=False, soft_wrap=True)
+            text = escape(one_line(failure))
+            console.print(f"[red]failed[/] {text}", highlight=False, soft_wrap=True)
     return 1 if failures else 0

@@ -1,0 +1,75 @@
+"""Very large images: predicted at a bounded size, with results at their own."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from sod.data.levels import to_levels
+from sod.data.reading import read_image
+from sod.data.samples import Sample
+from sod.nn.resize import resize
+
+WORKING_PIXELS = 4096 * 4096
+"""Images with more pixels are predicted, and their maps refined, at this many."""
+
+Array = NDArray[np.uint8]
+
+
+class WorkingSize:
+    """Transform that shrinks images of more than ``WORKING_PIXELS`` pixels."""
+
+    def __call__(
+        self, image: Array, mask: Array | None, seed: tuple[int, int, int]
+    ) -> tuple[Array, Array | None]:
+        """Return the image at the working size, and the mask as it is."""
+        height, width = working_size(image.shape[0], image.shape[1])
+        if (height, width) == image.shape[:2]:
+            return image, mask
+        resized = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+        return np.asarray(resized, np.uint8), mask
+
+
+def working_size(height: int, width: int) -> tuple[int, int]:
+    """Return the height and width at which an image is predicted."""
+    factor = min(1.0, (WORKING_PIXELS / (height * width)) ** 0.5)
+    if factor == 1:
+        return height, width
+    return max(int(height * factor), 1), max(int(width * factor), 1)
+
+
+def full_pixels(sample: Sample, image: Tensor) -> Array:
+    """Return the pixels, uint8 ``[H, W, 3]``, of a predicted image at its own size.
+
+    Args:
+        sample: The image's file, which is read again if it may have been shrunk.
+        image: As predicted, ``[3, h, w]`` in [0, 1].
+
+    Raises:
+        ImageError: The file cannot be read any more.
+    """
+    size = (image.shape[-2], image.shape[-1])
+    if size[0] * size[1] > 0.9 * WORKING_PIXELS:
+        pixels = read_image(sample.image)
+        if working_size(pixels.shape[0], pixels.shape[1]) == size:
+            return pixels
+    return np.asarray(to_levels(image).permute(1, 2, 0).cpu().numpy())
+
+
+def full_size(sample: Sample, image: Tensor) -> tuple[int, int]:
+    """Return the height and width of a predicted image at its own size.
+
+    Raises:
+        ImageError: As :func:`full_pixels`.
+    """
+    size = (image.shape[-2], image.shape[-1])
+    if size[0] * size[1] <= 0.9 * WORKING_PIXELS:
+        return size
+    pixels = full_pixels(sample, image)
+    return pixels.shape[0], pixels.shape[1]
+
+
+def full_map(saliency: Tensor, size: tuple[int, int]) -> NDArray[np.float32]:
+    """Return a map ``[h, w]`` at the image's own size, ``[H, W]`` in [0, 1]."""
+    values = resize(saliency[None, None].float(), size)[0, 0].clamp(0, 1)
+    return np.asarray(values.cpu().numpy(), np.float32)
