@@ -5,6 +5,7 @@ import logging
 import sys
 import warnings
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,11 @@ import sod.methods  # noqa: F401 - registers the methods that a config may name
 from sod.cli.arguments import normalise, pairs
 from sod.cli.catalogue import Command
 from sod.cli.parser import SodParser
+from sod.cli.program import console
 from sod.cli.tuned import expand_tuned
-from sod.core.distributed import external_launch
+from sod.core.distributed import external_launch, is_rank_zero
 from sod.core.errors import SodError
+from sod.core.half_precision import emulation_notice
 from sod.core.seed import check_seed
 from sod.data.datamodule import SaliencyData
 from sod.engine.checkpoint import AtomicCheckpointIO, method_of_checkpoint
@@ -139,7 +142,15 @@ class SodCLI(LightningCLI):
         except (MisconfigurationException, RuntimeError) as error:
             raise SodError(f"trainer: {' '.join(str(error).split())}") from error
         join_processes(trainer)
+        _give_notice(emulation_notice(str(trainer.precision), trainer.strategy.root_device))
         return trainer
+
+
+@cache
+def _give_notice(line: str | None) -> None:
+    """Print a line of advice, each one once in a run of the program."""
+    if line is not None and is_rank_zero():
+        console.print(f"[yellow]{line}[/]", soft_wrap=True, highlight=False)
 
 
 def _listed(value: Any) -> list[Any]:  # noqa: ANN401 - Lightning takes one, several or none
