@@ -7,6 +7,7 @@ import pytest
 from helpers.places import ROOT
 
 ROOMS = {
+    "testing": "the contract of a method as a test class, for other packages too",
     "cli": "the command line, one file per command",
     "api": "the program in Python: load, models, evaluate, refine",
     "methods": "the detectors, one file or folder each",

@@ -14,6 +14,7 @@ from sod.core.devices import pick_device
 from sod.core.errors import SodError, suggest, suggest_path
 from sod.engine.building import build_from_checkpoint, build_from_config, build_method
 from sod.engine.method import Method
+from sod.engine.plugins import load_plugins
 from sod.engine.registry import full_name, import_method, known_methods
 from sod.refinement.kinds import parse_refinements
 
@@ -48,6 +49,7 @@ def load(
     >>> model
     Model(TokenCut on cpu)
     """
+    load_plugins()
     where, changes = os.fspath(source), dict(options)
     if backbone is not None:
         changes["backbone"] = _backbone(backbone)

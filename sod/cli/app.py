@@ -17,7 +17,8 @@ from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 import sod.methods  # noqa: F401 - registers the methods that a config may name
 from sod.cli.arguments import normalise, pairs
 from sod.cli.catalogue import Command
-from sod.cli.parser import SodParser
+from sod.cli.keys import plugins_of
+from sod.cli.parser import PLUGINS, SodParser
 from sod.cli.program import console
 from sod.cli.tuned import expand_tuned
 from sod.core.distributed import external_launch, is_rank_zero
@@ -27,6 +28,7 @@ from sod.core.seed import check_seed
 from sod.data.datamodule import SaliencyData
 from sod.engine.checkpoint import AtomicCheckpointIO, method_of_checkpoint
 from sod.engine.method import Method
+from sod.engine.plugins import load_plugins
 from sod.engine.processes import join_processes
 from sod.engine.registry import full_name, method_class
 from sod.engine.stated import check_arguments
@@ -72,7 +74,8 @@ class SodCLI(LightningCLI):
         parser.add_lightning_class_args(SaliencyData, "data")
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Add the command's own options at the top level."""
+        """Add the command's own options at the top level, and the plug-ins."""
+        parser.add_argument("--plugins", type=str | list[str] | None, default=None, help=PLUGINS)
         parser.add_function_arguments(self.command.run, skip={"cli"})
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:  # noqa: ANN401
@@ -172,7 +175,9 @@ def assemble(command: Command, arguments: list[str]) -> SodCLI:
         SodError: The command line, a config or the checkpoint is invalid.
     """
     flags = {name for name, option in command.options.items() if option.annotation is bool}
-    arguments = expand_tuned(normalise(arguments, flags))
+    arguments = normalise(arguments, flags)
+    load_plugins(plugins_of(arguments))
+    arguments = expand_tuned(arguments)
     return SodCLI(command, [*_from_checkpoint(arguments), *arguments])
 
 

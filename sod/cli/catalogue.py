@@ -78,5 +78,6 @@ COMMANDS = {
         ("tune", "tune"),
         ("configs", "configs"),
         ("doctor", "doctor"),
+        ("new", "new"),
     ]
 }

@@ -7,7 +7,7 @@ from sod.cli.arguments import normalise, pairs
 from sod.cli.catalogue import Command
 from sod.core.errors import SodError, suggest, suggest_path
 
-GENERAL = ("config", "c", "model", "data", "trainer", "seed_everything", "print_config")
+GENERAL = ("config", "c", "model", "data", "trainer", "seed_everything", "print_config", "plugins")
 """Options that every command with a method has, without dotted ones."""
 
 

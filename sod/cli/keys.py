@@ -13,6 +13,7 @@ from typing import Any, get_type_hints
 from sod.cli.arguments import pairs
 from sod.core.errors import SodError, suggest
 from sod.core.files import read_yaml
+from sod.engine.plugins import split_modules
 from sod.engine.registry import import_method
 
 Entry = tuple[str, str]
@@ -60,6 +61,20 @@ def _configs(arguments: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
     for key, value in pairs(arguments):
         if key in {"c", "config"} and value:
             yield value, read_yaml(value, "--config")
+
+
+def plugins_of(arguments: Sequence[str]) -> list[str]:
+    """Return the modules that a command line and its configs name as plug-ins.
+
+    Args:
+        arguments: Normalised command line after the command's name.
+
+    Raises:
+        SodError: A config cannot be read.
+    """
+    named = [config.get("plugins") for _, config in _configs(arguments)]
+    named += [value for key, value in pairs(arguments) if key == "plugins"]
+    return [module for value in named for module in split_modules(value)]
 
 
 def model_name(arguments: Sequence[str]) -> str | None:

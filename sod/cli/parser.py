@@ -3,18 +3,28 @@
 import inspect
 import re
 import sys
+from argparse import SUPPRESS
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from jsonargparse import Namespace
 from pytorch_lightning.cli import LightningArgumentParser
 
 from sod.cli.arguments import normalise
-from sod.cli.keys import check_keys
+from sod.cli.keys import check_keys, plugins_of
 from sod.core.errors import SodError
+from sod.engine.plugins import load_plugins
 
 GENERAL = ("trainer", "model", "seed_everything")
 """Groups of options that the short help summarises in one line each."""
+
+
+CONFIG = "A YAML file, or a packaged config by its name (`sod configs` lists them)."
+TESTING = ("root", "test", "num_workers", "eval_batch_size", "drop_defects")
+DATA = {"predict": ("num_workers",), "export": (), **dict.fromkeys(("test", "evaluate"), TESTING)}
+"""Options of the data that concern a command, where not all of them do."""
+
+PLUGINS = "modules with methods, backbones or refinements of your own, comma-separated"
 
 
 class SodParser(LightningArgumentParser):
@@ -66,9 +76,13 @@ class SodParser(LightningArgumentParser):
         positionals = [action for action in self._actions if not action.option_strings]
         words = [command, *("|".join(action.choices or [action.dest]) for action in positionals)]
         lines = [f"usage: sod {' '.join(words)} {config} [--key value ...]", "", summary, ""]
-        rows = [*self._rows("", lambda key: "." not in key), *self._rows("data.", None)]
+        concerned = DATA.get(command)
+        rows = [
+            *self._rows("", lambda key: "." not in key),
+            *self._rows("data.", lambda key: concerned is None or key[5:] in concerned),
+        ]
         if not configured:
-            rows += self._rows("model.", None)
+            rows += self._rows("model.", lambda _: True)
         width = max(len(key) for key, _ in rows) + 2
         lines += [f"  {key:<{width}}{text}" for key, text in rows]
         lines.append("")
@@ -83,17 +97,19 @@ class SodParser(LightningArgumentParser):
         ]
         return "\n".join(lines)
 
-    def _rows(self, prefix: str, keep: Any) -> Iterable[tuple[str, str]]:  # noqa: ANN401
+    def _rows(self, prefix: str, keep: Callable[[str], bool]) -> Iterable[tuple[str, str]]:
         for action in self._actions:
             key = action.dest
             if key in {"help", "print_config", "data", *GENERAL} or not action.help:
                 continue
-            if key.startswith(prefix) and (keep is None or keep(key)) and ".help" not in key:
-                text = " ".join(str(action.help).split())
+            if key.startswith(prefix) and keep(key) and ".help" not in key:
+                text = CONFIG if key == "config" else " ".join(str(action.help).split())
+                if action.default == SUPPRESS:  # a whole group of fields
+                    continue
                 default = "" if action.default is None else f" (default: {action.default})"
                 note = " (required)" if action.required else default
                 dashes = "--" if action.option_strings else ""
-                yield f"{dashes}{key}", f"{text}{note}".replace("%%", "%")
+                yield f"{dashes}{key}", f"{text}{note}".replace("%%", "%").replace("``", "`")
 
 
 def read_options(
@@ -113,11 +129,14 @@ def read_options(
     Raises:
         SodError: A key of the command line or of a config is unknown, or a value is invalid.
     """
+    words = normalise(arguments, set(flags))
+    load_plugins(plugins_of(words))
     summary = (inspect.getdoc(run) or "").partition("\n")[0]
     parser = SodParser(prog=f"sod {run.__name__}", description=summary)
-    parser.add_argument("-c", "--config", action="config", help="Configuration file (YAML).")
+    parser.add_argument("-c", "--config", action="config", help=CONFIG)
     add_options(parser)
-    return parser.read(run.__name__, summary, normalise(list(arguments), set(flags)))
+    parser.add_argument("--plugins", type=str | list[str] | None, default=None, help=PLUGINS)
+    return parser.read(run.__name__, summary, words)
 
 
 def concise(message: str) -> str:

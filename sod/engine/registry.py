@@ -33,7 +33,8 @@ def method_class(name: str, option: str) -> type[Method]:
     Raises:
         SodError: There is no such method, or several registered ones have this name.
     """
-    known = list(known_methods())
+    # A module that is imported again, as in a notebook, defines its methods anew.
+    known = list({full_name(cls): cls for cls in known_methods()}.values())
     found = [cls for cls in known if name in (full_name(cls), cls.__name__)]
     if len(found) == 1:
         return found[0]
@@ -44,7 +45,8 @@ def method_class(name: str, option: str) -> type[Method]:
     remedy = " A file may name registered methods only." if "." in name else ""
     raise SodError(
         f"{option}: there is no method '{name}'.{remedy}"
-        f"{suggest(name.rpartition('.')[2], names)} Known: {', '.join(names)}."
+        f"{suggest(name.rpartition('.')[2], names)} Known: {', '.join(names)}; that of another "
+        "package needs --plugins MODULE."
     )
 
 

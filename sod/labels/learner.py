@@ -21,7 +21,7 @@ from sod.labels.selection import Candidate, SelectionConfig, select, selected_sc
 from sod.labels.store import LabelStore, complete_store
 from sod.labels.teachers import build_teacher
 from sod.labels.writing import write_labels
-from sod.refinement.kinds import Refinement
+from sod.refinement.kinds import Refinement, parse_refinements
 
 SELECTION = SelectionConfig(later=None, least=1, border=1.0, outside="last", score="contrast")
 
@@ -52,6 +52,10 @@ class LabelsConfig:
     selection: SelectionConfig = SELECTION
     weight_images: bool = False
     weight_pixels: bool = False
+
+    def __post_init__(self) -> None:
+        """Reject an unknown refinement."""
+        parse_refinements(self.refine, "labels.refine")
 
 
 class LabelLearner(Method):

@@ -1,32 +1,48 @@
 """Refinement of saliency maps, selected by name as in `--refine`."""
 
-from typing import Literal, get_args
+from collections.abc import Callable
+from typing import TypeAlias
 
 from torch import Tensor
 
-from sod.core.errors import SodError, suggest
+from sod.core.registry import Registry
 from sod.refinement.bilateral import bilateral_solver
 
-Refinement = Literal["none", "bilateral"]
-REFINEMENTS: tuple[Refinement, ...] = get_args(Refinement)
+Refinement: TypeAlias = str
+"""The name of a refinement, one of ``REFINEMENTS``."""
+
+Refine = Callable[[Tensor, Tensor], Tensor]
+"""Maps RGB images ``[B, 3, H, W]`` and their saliency ``[B, 1, H, W]`` to refined saliency."""
 
 
-def parse_refinements(text: str) -> list[Refinement]:
+def _unchanged(images: Tensor, saliency: Tensor) -> Tensor:
+    return saliency
+
+
+def _bilateral(images: Tensor, saliency: Tensor) -> Tensor:
+    return bilateral_solver(images.float(), (saliency > 0.5).float())
+
+
+REFINEMENTS: Registry[Refine] = Registry(
+    "refinement", {"none": _unchanged, "bilateral": _bilateral}
+)
+"""The refinements by name; another package adds its own with ``REFINEMENTS.register``."""
+
+
+def parse_refinements(text: str, option: str = "--refine") -> list[Refinement]:
     """Parse a comma-separated list of refinements such as ``none,bilateral``.
+
+    Args:
+        text: The list.
+        option: The option that gave it, for the message.
 
     Raises:
         SodError: A refinement is unknown.
     """
-    chosen: list[Refinement] = []
-    for name in text.split(","):
-        match = next((kind for kind in REFINEMENTS if kind == name.strip()), None)
-        if match is None:
-            raise SodError(
-                f"--refine {name.strip()}: unknown.{suggest(name, REFINEMENTS)} "
-                f"Known: {', '.join(REFINEMENTS)}."
-            )
-        chosen.append(match)
-    return chosen
+    names = [name.strip() for name in text.split(",")]
+    for name in names:
+        REFINEMENTS.find(name, option)
+    return names
 
 
 def refine(images: Tensor, saliency: Tensor, kind: Refinement) -> Tensor:
@@ -42,7 +58,8 @@ def refine(images: Tensor, saliency: Tensor, kind: Refinement) -> Tensor:
 
     Returns:
         ``[B, 1, H, W]`` in [0, 1].
+
+    Raises:
+        SodError: There is no such refinement.
     """
-    if kind == "none":
-        return saliency
-    return bilateral_solver(images.float(), (saliency > 0.5).float())
+    return REFINEMENTS.find(kind, "--refine")(images, saliency)

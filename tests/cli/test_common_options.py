@@ -23,7 +23,7 @@ PLAIN = {
 }
 """Two options, both of text, of each command that builds no method."""
 
-PARSED = [name for name in COMMANDS if name not in {"configs", "doctor"}]
+PARSED = [name for name in COMMANDS if name not in {"configs", "doctor", "new"}]
 """The commands that read a configuration; the others have few options and answer at once."""
 
 MISSPELT = {"video": ("refin", "refine")}

@@ -25,7 +25,7 @@ from sod.methods.tokencut import TokenCut
 from sod.nn.backbones.build import BackboneConfig
 from sod.nn.backbones.vit import share_backbones
 from sod.nn.decoders.quality import QualityConfig, QualityNetwork
-from sod.refinement.kinds import Refinement
+from sod.refinement.kinds import Refinement, parse_refinements
 from sod.tuning.choice import Tuned
 
 BACKBONE = BackboneConfig(extra_features=["token.4", "token.6", "token.8", "token.10"])
@@ -79,6 +79,7 @@ class Generations(Method):
         super().__init__()
         self.save_hyperparameters()
         _check(students, generations, refined_weight, teacher_weight)
+        parse_refinements(refine, "refine")
         self.config, self.teachers, self.tau = backbone, teachers or [], tau
         self.students, self.generations, self.refine = list(students), generations, refine
         self.refined_weight, self.teacher_weight = refined_weight, teacher_weight

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from sod.nn.backbones.base import Backbone
+from sod.nn.backbones.builders import BUILDERS
 from sod.nn.backbones.convit import ConvitBackbone
-from sod.nn.backbones.descriptor import Descriptor
 from sod.nn.backbones.families import family_of
 from sod.nn.backbones.loading import load_model
 from sod.nn.backbones.projection import Facet, TimmModule
@@ -55,8 +55,8 @@ def build_backbone(config: BackboneConfig) -> Backbone:
     Raises:
         SodError: If the model, a facet, a block or the weights do not exist or do not fit.
     """
-    if config.name == "descriptor":
-        return Descriptor("contrast" in config.extra_features)
+    if config.name in BUILDERS:
+        return BUILDERS[config.name](config)
     model = load_model(config.name, config.weights)
     depth, facets = _extent(model, config.name)
     taps = [checked_tap(config.facet, config.block, depth, facets, config.name)]

@@ -8,6 +8,7 @@ from torch import nn
 
 from sod.core.errors import SodError
 from sod.nn.backbones.build import BackboneConfig, build_backbone
+from sod.nn.backbones.builders import BUILDERS
 from sod.nn.backbones.families import MODULES
 from sod.nn.backbones.hub import hub_file
 from sod.nn.backbones.pyramid import FINEST, CnnPyramid, PatchPyramid, Pyramid, TokenPyramid
@@ -48,7 +49,7 @@ def build_pyramid(
         backbone = StandardisedBackbone(backbone)
     if not stem:
         return PatchPyramid(backbone)
-    levels = 1 if merge or config.name == "descriptor" else 1 + len(config.extra_features)
+    levels = 1 if merge or config.name in BUILDERS else 1 + len(config.extra_features)
     return TokenPyramid(backbone, levels, width, finest)
 
 

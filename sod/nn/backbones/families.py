@@ -5,6 +5,7 @@ from typing import Any, Literal
 import timm
 
 from sod.core.errors import SodError, suggest
+from sod.nn.backbones.builders import BUILDERS
 
 Family = Literal["vit", "convit", "stages"]
 MODULES: dict[Family, tuple[str, ...]] = {
@@ -26,7 +27,7 @@ def family_of(name: str) -> Family:
     """
     architecture, _, tag = name.partition(".")
     if not timm.is_model(architecture):
-        known = ["descriptor", *timm.list_models(), *timm.list_pretrained()]
+        known = [*BUILDERS, *timm.list_models(), *timm.list_pretrained()]
         raise SodError(f"backbone.name: timm has no model '{name}'.{suggest(name, known)}")
     tagged = [known for known in timm.list_pretrained() if known.startswith(f"{architecture}.")]
     if tag and name not in tagged:
