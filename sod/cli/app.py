@@ -13,6 +13,7 @@ import pytorch_lightning as pl
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.callbacks import RichProgressBar
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
+from pytorch_lightning.trainer.connectors.signal_connector import _SignalConnector
 
 import sod.methods  # noqa: F401 - registers the methods that a config may name
 from sod.cli.arguments import normalise, pairs
@@ -25,13 +26,22 @@ from sod.core.distributed import external_launch, is_rank_zero
 from sod.core.errors import SodError
 from sod.core.half_precision import emulation_notice
 from sod.core.seed import check_seed
+from sod.core.stopping import STOP, Interrupted
 from sod.data.datamodule import SaliencyData
 from sod.engine.checkpoint import AtomicCheckpointIO, method_of_checkpoint
+from sod.engine.log import LogInterval
 from sod.engine.method import Method
 from sod.engine.plugins import load_plugins
 from sod.engine.processes import join_processes
 from sod.engine.registry import full_name, method_class
 from sod.engine.stated import check_arguments
+
+
+class _NoSignals(_SignalConnector):
+    """Leaves signals to :data:`sod.core.stopping.STOP`: Lightning's handlers end with code 0."""
+
+    def register_signal_handlers(self) -> None:
+        """Do nothing."""
 
 
 class SodCLI(LightningCLI):
@@ -139,11 +149,14 @@ class SodCLI(LightningCLI):
             arguments["enable_progress_bar"] = sys.stderr.isatty()
         if arguments["enable_progress_bar"]:
             all_callbacks.append(RichProgressBar())
+        if arguments["log_every_n_steps"] is None:
+            all_callbacks.append(LogInterval())
         arguments["plugins"] = [*_listed(arguments["plugins"]), AtomicCheckpointIO()]
         try:
             trainer = pl.Trainer(callbacks=all_callbacks, **arguments)
         except (MisconfigurationException, RuntimeError) as error:
             raise SodError(f"trainer: {' '.join(str(error).split())}") from error
+        trainer._signal_connector = _NoSignals(trainer)
         join_processes(trainer)
         _give_notice(emulation_notice(str(trainer.precision), trainer.strategy.root_device))
         return trainer

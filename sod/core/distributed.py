@@ -1,10 +1,13 @@
 """Rank, world size and collective operations, which also work in a single process."""
 
 import os
-from typing import NamedTuple, TypeVar
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar, cast
 
 import torch
 from torch import Tensor
+
+from sod.core.errors import SodError
 
 T = TypeVar("T")
 
@@ -99,6 +102,25 @@ def gather(items: list[T]) -> list[T]:
     parts: list[list[T]] = [[] for _ in range(torch.distributed.get_world_size())]
     torch.distributed.all_gather_object(parts, items)
     return [item for part in parts for item in part]
+
+
+def decide_on_rank_zero(decide: Callable[[], T]) -> T:
+    """Let rank 0 decide, and return its decision in every process; every process must call this.
+
+    Raises:
+        SodError: The decision failed; in every process.
+    """
+    item: T | None = None
+    error: str | None = None
+    if is_rank_zero():
+        try:
+            item = decide()
+        except SodError as failure:
+            error = str(failure)
+    item, error = from_rank_zero((item, error))
+    if error is not None:
+        raise SodError(error)
+    return cast(T, item)
 
 
 def from_rank_zero(item: T) -> T:

@@ -2,12 +2,12 @@
 
 import hashlib
 import os
-import socket
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from glob import escape
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 import yaml
@@ -16,12 +16,18 @@ from torch import Tensor
 from sod.core.configs import find_config
 from sod.core.errors import SodError
 
+try:
+    import fcntl
+except ImportError:  # Windows has no such locks
+    fcntl = None  # type: ignore[assignment]
+
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
     """Write a file completely or not at all, by way of a temporary file that is then renamed.
 
-    Temporary files left behind by killed processes of this host are removed.
+    Temporary files that killed processes left behind are removed. Those of processes that still
+    write are locked, and are left alone: also where two containers have the same process number.
 
     Args:
         path: The file to write; missing parent folders are created.
@@ -33,22 +39,72 @@ def atomic_file(path: Path) -> Iterator[Path]:
     Raises:
         SodError: The file cannot be written.
     """
-    prefix = f".{path.name}.{socket.gethostname()}."
-    temporary = path.with_name(f"{prefix}{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        for other in path.parent.glob(f"{escape(prefix)}*.tmp"):
-            if not _is_running(other.name.removeprefix(prefix).removesuffix(".tmp")):
-                other.unlink(missing_ok=True)
-        yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        sweep(path.parent, f".{path.name}.")
+        with _temporary_file(path) as temporary:
+            yield temporary
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())
+            temporary.replace(path)
     except OSError as error:
         raise SodError(f"{path}: cannot be written: {error.strerror}.") from error
-    finally:
-        with suppress(OSError):  # its folder may not exist: the error above says so
-            temporary.unlink(missing_ok=True)
+
+
+def sweep(folder: Path, prefix: str = ".") -> None:
+    """Remove the unfinished files of killed processes from a folder.
+
+    Args:
+        folder: The folder.
+        prefix: How their names begin.
+    """
+    for other in folder.glob(f"{escape(prefix)}*.tmp"):
+        with suppress(OSError), other.open("r+b") as file:
+            if _lock(file):
+                other.unlink(missing_ok=True)
+
+
+@contextmanager
+def _temporary_file(path: Path) -> Iterator[Path]:
+    """Make a locked file beside ``path``; it is removed at the end if it still has its name."""
+    while True:
+        handle, name = tempfile.mkstemp(".tmp", f".{path.name}.", path.parent)
+        temporary = Path(name)
+        with os.fdopen(handle, "r+b") as file:
+            if _lock(file) is None or not temporary.exists():
+                continue  # another process took it for a dead one's before it was locked
+            temporary.chmod(0o666 & ~_umask())
+            try:
+                yield temporary
+            finally:
+                with suppress(OSError):
+                    temporary.unlink(missing_ok=True)
+            return
+
+
+def _lock(file: IO[bytes]) -> bool | None:
+    """Lock an open file until it is closed.
+
+    Returns:
+        Whether it is locked now; None if another process holds its lock. Where there are no locks
+        it is False, and nobody is known to be dead.
+    """
+    if fcntl is None:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return None
+    except OSError:
+        return False
+    return True
+
+
+def _umask() -> int:
+    """Return the permissions that new files lack."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def make_folder(out: str) -> Path:
@@ -128,16 +184,3 @@ def state_checksum(state: Mapping[str, Tensor]) -> str:
         digest.update(f"{key} {value.dtype} {tuple(value.shape)}\n".encode())
         digest.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
-
-
-def _is_running(pid: str) -> bool:
-    """Return whether a process of this host runs; True where that cannot be determined."""
-    if not pid.isdecimal() or os.name == "nt":  # os.kill terminates the process on Windows
-        return True
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -261,6 +261,15 @@ class SaliencyData(LightningDataModule):
         """
         return [s for dataset in self._datasets("train", self.train) for s in dataset.samples]
 
+    def training_images(self) -> int:
+        """Return the number of training images; with labels, of those that have one.
+
+        Raises:
+            SodError: A dataset is missing.
+        """
+        labels = self._labels
+        return sum(labels is None or sample.image in labels for sample in self.train_samples())
+
     def _datasets(self, field: str, names: str | None) -> list[Dataset]:
         """Return the datasets of a comma-separated list; ``field`` is for error messages."""
         split = [name.strip() for name in (names or "").split(",") if name.strip()]

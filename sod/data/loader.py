@@ -8,6 +8,7 @@ import torch
 from torch.utils.data import DataLoader, Sampler
 
 from sod.core.errors import SodError
+from sod.core.stopping import ignore_in_worker
 from sod.data.dataset import AnyBatch, Item, OnError, SaliencyDataset, collate, collate_group
 from sod.data.groups import GroupEpochSampler, GroupSampler
 from sod.data.sampler import EpochSampler, EvalSampler, batches
@@ -73,7 +74,7 @@ class Loader:
             num_workers=workers,
             collate_fn=_Collate(on_error, groups and not training),
             pin_memory=torch.cuda.is_available(),
-            worker_init_fn=use_one_thread,
+            worker_init_fn=_start_worker,
             persistent_workers=training and workers > 0,
         )
 
@@ -142,6 +143,11 @@ def _sampler(
     if training:
         return EpochSampler(dataset, *place, seed=dataset.seed)
     return EvalSampler(dataset, *place)
+
+
+def _start_worker(_worker: int) -> None:
+    use_one_thread()
+    ignore_in_worker()
 
 
 def default_workers(processes: int = 1) -> int:

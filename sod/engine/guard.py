@@ -1,9 +1,11 @@
 """A guard against collapsed training."""
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
+import pytorch_lightning as pl
 import torch
+from pytorch_lightning.callbacks import Callback
 from torch import Tensor, nn
 
 from sod.core.errors import SodError
@@ -37,6 +39,33 @@ class GuardConfig:
             raise SodError(
                 f"guard.action: '{self.action}' is none of {', '.join(get_args(Action))}"
             )
+
+
+@runtime_checkable
+class Reacting(Protocol):
+    """A method that reacts to a collapse."""
+
+    def react_to_collapse(self, collapse: str) -> None:
+        """React, given the diagnosis."""
+
+
+class CollapseReaction(Callback):
+    """Lets a method react to the ``collapse`` in a step's outputs, the diagnosis or None.
+
+    Callbacks run before the one that writes checkpoints, hooks of the method after it.
+    """
+
+    def on_train_batch_end(
+        self,
+        trainer: pl.Trainer,
+        pl_module: pl.LightningModule,
+        outputs: Any,  # noqa: ANN401 - Lightning's own signature
+        *_: Any,  # noqa: ANN401
+    ) -> None:
+        """React if the step's outputs have a diagnosis."""
+        if outputs["collapse"] is not None:
+            assert isinstance(pl_module, Reacting)  # noqa: S101 - narrows the type
+            pl_module.react_to_collapse(outputs["collapse"])
 
 
 class CollapseGuard(nn.Module):

@@ -1,17 +1,21 @@
 """The trainer of one training: its callbacks, checkpoints and log."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import pytorch_lightning as pl
-from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint
-from pytorch_lightning.loggers import TensorBoardLogger
+from pytorch_lightning.callbacks import Callback, EarlyStopping, LearningRateMonitor
 
 from sod.core.errors import SodError, suggest
 from sod.data.datamodule import SaliencyData
+from sod.engine.best import BestScore
+from sod.engine.log import RunLog
 from sod.engine.mask_validation import MASK_MEASURES, MaskValidation
 from sod.engine.method import Method
+from sod.engine.run_checkpoints import RunCheckpoints
+from sod.engine.schedule import RunLength
 from sod.engine.visuals import ImageGrids
 
 SCORE = "val/score"
@@ -52,38 +56,6 @@ class FitOptions:
             )
 
 
-class Provenance(Callback):
-    """Records in each checkpoint what it was trained on.
-
-    Args:
-        train: ``data.train``.
-    """
-
-    def __init__(self, train: str | None) -> None:
-        self.train = train
-
-    def on_save_checkpoint(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
-    ) -> None:
-        """Add ``trained_on``."""
-        checkpoint["trained_on"] = self.train
-
-
-class SaveAtEnd(Callback):
-    """Writes ``last.ckpt`` at the end of the training.
-
-    Args:
-        folder: Where to.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Write the final state."""
-        trainer.save_checkpoint(self.folder / "last.ckpt")
-
-
 def effective_batch(trainer: pl.Trainer, data: SaliencyData) -> str:
     """Return one line with the images per optimiser step: devices, batch and accumulation.
 
@@ -91,11 +63,14 @@ def effective_batch(trainer: pl.Trainer, data: SaliencyData) -> str:
         SodError: The batch of one step cannot be shared by the processes.
     """
     processes, accumulated = trainer.world_size, trainer.accumulate_grad_batches
-    images = data.process_batch_size(processes, accumulated)
+    batch = data.process_batch_size(processes, accumulated)
+    share = max(data.training_images() // processes, 1)
+    images, accumulated = min(batch, share), min(accumulated, max(share // batch, 1))
+    fewer = "" if images == batch else f", all that there are (data.batch_size is {batch})"
     return (
         f"{processes * images * accumulated} images per optimiser step: {processes} processes x "
-        f"{images} x {accumulated} accumulated; the learning rate is for that batch, it is not "
-        "scaled"
+        f"{images} x {accumulated} accumulated{fewer}; the learning rate is for that batch, it is "
+        "not scaled"
     )
 
 
@@ -117,6 +92,8 @@ def training_trainer(
     folder: Path,
     build_trainer: BuildTrainer,
     options: FitOptions,
+    report: Callable[[str], None],
+    first_step: int = 0,
     **kwargs: Any,  # noqa: ANN401 - Trainer's own arguments
 ) -> pl.Trainer:
     """Build the trainer of one training, with its checkpoints and log.
@@ -127,6 +104,8 @@ def training_trainer(
         folder: For ``last.ckpt``, ``best.ckpt`` and the TensorBoard log.
         build_trainer: Builds the trainer.
         options: What is written, and when it stops.
+        report: Prints one line for the user.
+        first_step: Optimiser steps that are done already.
         kwargs: Arguments of the trainer that replace the configured ones.
 
     Raises:
@@ -134,38 +113,31 @@ def training_trainer(
     """
     check_best(data, options)
     scored = method.logs_score() and (data.val is not None or data.val_images > 0)
-    callbacks: list[Callback] = [Provenance(data.train), ImageGrids(options.grids_every)]
-    callbacks += [MaskValidation()] if data.val_masks else []
-    callbacks += _checkpoint_callbacks(folder, options.save_every, options.best if scored else None)
-    if options.patience is not None:
-        if not scored:
-            raise SodError("--patience: nothing is scored; validate on images (data.val_images)")
-        mode = BEST[options.best]
-        callbacks.append(
-            EarlyStopping(options.best, patience=options.patience, mode=mode, check_finite=True)
-        )
-    logger = TensorBoardLogger(folder, name="", version="tensorboard")
+    best = BestScore(options.best, BEST[options.best]) if scored else None
+    callbacks: list[Callback] = [
+        RunLength(report),
+        ImageGrids(options.grids_every),
+        LearningRateMonitor("step"),
+        *([MaskValidation()] if data.val_masks else []),
+        *([_early_stopping(options, scored)] if options.patience is not None else []),
+        RunCheckpoints(folder, options.save_every, best, data.train),
+    ]
+    logger = RunLog(folder, first_step)
     return build_trainer(callbacks, logger=logger, enable_checkpointing=True, **kwargs)
 
 
-def _checkpoint_callbacks(folder: Path, save_every: int, best: str | None) -> list[Callback]:
-    """Return the callbacks that write ``last.ckpt`` and, if a figure selects it, ``best.ckpt``.
+def _early_stopping(options: FitOptions, scored: bool) -> EarlyStopping:
+    """Return the callback that stops after ``patience`` validations; it decides right after one.
 
-    ``last.ckpt`` is also written at the end of the training. (Lightning 2.6.6 miscounts when it
-    resumes from a checkpoint that was written at the end of an epoch.)
+    Raises:
+        SodError: Nothing is scored.
     """
-    last = ModelCheckpoint(
-        folder, "last", every_n_train_steps=save_every, enable_version_counter=False
+    if not scored:
+        raise SodError("--patience: nothing is scored; validate on images (data.val_images)")
+    return EarlyStopping(
+        options.best,
+        patience=options.patience or 0,
+        mode=BEST[options.best],
+        check_finite=True,
+        check_on_train_epoch_end=False,
     )
-    callbacks: list[Callback] = [last, SaveAtEnd(folder)]
-    if best is not None:
-        selected = ModelCheckpoint(
-            folder,
-            "best",
-            monitor=best,
-            mode=BEST[best],
-            save_weights_only=True,
-            enable_version_counter=False,
-        )
-        callbacks.append(selected)
-    return callbacks

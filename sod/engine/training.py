@@ -1,16 +1,23 @@
 """One training run, as the command line describes it."""
 
+import json
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from sod.core.distributed import from_rank_zero, is_distributed, is_rank_zero
+import pytorch_lightning as pl
+
+from sod.core.distributed import decide_on_rank_zero, is_distributed, is_rank_zero
 from sod.core.files import make_folder
+from sod.core.locks import locked_folder
 from sod.data.datamodule import SaliencyData
 from sod.engine.checkpoint import load_checkpoint, read_checkpoint
 from sod.engine.method import Method
+from sod.engine.run_folder import CONFIG, RunPlan, check_same_run, clear_run, holds_run
 from sod.engine.trainer import (
     BuildTrainer,
     FitOptions,
@@ -19,8 +26,8 @@ from sod.engine.trainer import (
     training_trainer,
 )
 
-RUN_FOLDER = "SOD_RUN_FOLDER"
-"""Environment variable with the run's folder, for the processes that the first one starts."""
+RUN = "SOD_RUN"
+"""Environment variable with the plan of the run, for the processes that the first one starts."""
 
 
 @dataclass
@@ -36,6 +43,9 @@ class Training:
         ckpt: Checkpoint to resume or to start from, or None.
         save_config: Writes the configuration to a file.
         print_line: Prints one line for the user.
+        overwrite: Replace the run that ``out`` holds.
+        resumable: Whether ``last.ckpt`` in ``out`` is gone on from where the configuration is the
+            same; a method that trains in stages goes on by itself.
     """
 
     name: str
@@ -46,6 +56,9 @@ class Training:
     ckpt: str | None
     save_config: Callable[[Path], None]
     print_line: Callable[[str], None]
+    overwrite: bool = False
+    resumable: bool = True
+    _stack: ExitStack = field(default_factory=ExitStack, repr=False)
 
     def check(self) -> None:
         """Check data and options before anything is written.
@@ -73,32 +86,64 @@ class Training:
         same = content.get("trained_on") == self.data.train
         return bool(content.get("optimizer_states")) and same
 
+    @contextmanager
+    def opened(self) -> Iterator[None]:
+        """Hold the lock of the run's folder in the ``with`` block.
+
+        Raises:
+            SodError: The folder cannot be made, another process writes there, or it holds the run
+                of another configuration.
+        """
+        with self._stack:
+            make_folder(self.plan.folder)
+            yield
+
     @cached_property
-    def folder(self) -> Path:
-        """The folder of the run, made at the first access; rank 0 chooses it.
+    def plan(self) -> RunPlan:
+        """Where the run is written and what it goes on from; rank 0 decides.
 
         Processes that a launcher started receive it through the process group, those that
         Lightning starts later through an environment variable.
 
         Raises:
-            SodError: It cannot be made.
+            SodError: As :meth:`opened`.
         """
-        started_later = not is_distributed() and not is_rank_zero()
-        chosen = self.out or (os.environ.get(RUN_FOLDER) if started_later else None)
-        if chosen is None:
-            resumed = Path(self.ckpt).parent if self.resumed and self.ckpt else None
-            chosen = from_rank_zero(str(resumed or next_run(Path("runs") / self.name)))
+        if not is_distributed() and not is_rank_zero():
+            return RunPlan(*json.loads(os.environ[RUN]))
+        plan = RunPlan(*decide_on_rank_zero(self._plan))
         if is_rank_zero():
-            os.environ[RUN_FOLDER] = chosen
-        return make_folder(chosen)
+            os.environ[RUN] = json.dumps(plan)
+        return plan
+
+    def _plan(self) -> RunPlan:
+        """Choose and lock the folder, and look at what it holds."""
+        resume = self.ckpt if self.resumed else None
+        beside = Path(resume).parent if resume else None
+        folder = make_folder(self.out or str(beside or next_run(Path("runs") / self.name)))
+        self._stack.enter_context(locked_folder(folder))
+        if self.overwrite:
+            clear_run(folder, self.ckpt)
+        own = beside is not None and beside.resolve() == folder.resolve()
+        if own or not self.resumable or not holds_run(folder):
+            return RunPlan(str(folder), resume)
+        with tempfile.TemporaryDirectory() as place:
+            self.save_config(Path(place) / CONFIG)
+            check_same_run(folder, Path(place) / CONFIG)
+        last = folder / "last.ckpt"
+        return RunPlan(str(folder), str(last) if last.is_file() else resume)
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the run."""
+        return Path(self.plan.folder)
 
     def load_checkpoint(self, method: Method) -> None:
-        """Load the weights of ``ckpt`` into a method, if one is given.
+        """Load the weights that the run goes on from, or starts with, into a method.
 
         Raises:
             SodError: The file cannot be used or does not fit.
         """
-        load_checkpoint(method, self.ckpt)
+        load_checkpoint(method, self.plan.resume or self.ckpt)
 
     def run(self, method: Method) -> None:
         """Train a method in one stage.
@@ -106,26 +151,43 @@ class Training:
         Raises:
             SodError: ``patience`` is set and nothing is scored.
         """
-        folder = self.folder
-        trainer = training_trainer(method, self.data, folder, self.build_trainer, self.options)
+        resume = self.plan.resume
+        done = int(read_checkpoint(resume)["global_step"]) if resume else 0
+        trainer = training_trainer(
+            method, self.data, self.folder, self.build_trainer, self.options, self.report, done
+        )
         self.write_config()
         self.report(effective_batch(trainer, self.data))
-        if self.ckpt is not None:
-            verb = "resuming the run of" if self.resumed else "starting from the weights of"
-            self.report(f"{verb} {self.ckpt}")
-        resume = self.ckpt if self.resumed else None
+        if resume is not None:
+            self.report(f"resuming the run of {resume}, {steps(done)} done")
+        elif self.ckpt is not None:
+            self.report(f"starting from the weights of {self.ckpt}")
         trainer.fit(method, self.data, ckpt_path=resume, weights_only=True)
-        self.report(f"{trainer.global_step} steps; checkpoints and log in {folder}")
+        self.report(self._outcome(trainer, done))
+
+    def _outcome(self, trainer: pl.Trainer, done: int) -> str:
+        """Return one line on what was done."""
+        if done and trainer.global_step == done:
+            return (
+                f"nothing to do: {steps(done)} of {self.folder} were done before: raise "
+                "trainer.max_steps, max_epochs or max_time to go on"
+            )
+        return f"{steps(trainer.global_step)}; checkpoints and log in {self.folder}"
 
     def write_config(self) -> None:
         """Write ``config.yaml`` into the folder; the first process does it."""
         if is_rank_zero():
-            self.save_config(self.folder / "config.yaml")
+            self.save_config(self.folder / CONFIG)
 
     def report(self, line: str) -> None:
         """Print one line for the user; the first process does it."""
         if is_rank_zero():
             self.print_line(line)
+
+
+def steps(count: int) -> str:
+    """Return a number of steps in words."""
+    return "1 step" if count == 1 else f"{count} steps"
 
 
 def next_run(parent: Path) -> Path:

@@ -37,7 +37,8 @@ class ImageGrids(Callback):
         if not visuals or not due or not isinstance(trainer.logger, TensorBoardLogger):
             return
         grid = image_grid(visuals, self.images)
-        trainer.logger.experiment.add_image("/".join(visuals), grid, trainer.global_step)
+        step = trainer.global_step - 1  # as scalars of this step
+        trainer.logger.experiment.add_image("/".join(visuals), grid, step)
 
 
 def image_grid(columns: Mapping[str, Tensor], rows: int) -> Tensor:

@@ -7,6 +7,7 @@ Zunair & Ben Hamza, BMVC 2024 (arXiv 2407.17628), on the training of FOUND (SimÃ
 from typing import Any, NamedTuple
 
 import torch
+from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.utilities import rank_zero_warn
 from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
@@ -18,7 +19,7 @@ from sod.core.seed import fold_seed, run_seed
 from sod.data.dataset import Batch
 from sod.data.masking import Masker, MaskingConfig, PatchRegions, mask_images
 from sod.engine.frozen import drop_frozen, restore_frozen
-from sod.engine.guard import CollapseGuard, GuardConfig
+from sod.engine.guard import CollapseGuard, CollapseReaction, GuardConfig
 from sod.engine.method import LossOutput, Method
 from sod.engine.monitors import foreground_shares
 from sod.engine.optimisers import OptimiserConfig
@@ -172,18 +173,19 @@ class Peekaboo(Method):
         collapse = self.guard.update(monitored["foreground"], monitored["border"])
         return {**outputs, "collapse": collapse}
 
-    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:  # noqa: ANN401
-        """React to a collapse after the optimiser step, when the weights may be changed.
+    def configure_callbacks(self) -> list[Callback]:
+        """React to a collapse before a checkpoint of its step is written."""
+        return [CollapseReaction()]
 
-        A restart begins a new training in the steps that are left: a head drawn from the run's seed
-        and the step, an optimiser without memory, and the schedule from the full learning rate on.
-        ``step`` falls again at its pace, ``cosine`` to zero at the end of the run.
+    def react_to_collapse(self, collapse: str) -> None:
+        """React to a collapse, after the optimiser step.
+
+        A restart begins a new training in the steps that are left: a head drawn from seed and step,
+        an optimiser without memory, and the schedule from the full learning rate on.
         """
-        if outputs["collapse"] is None:
-            return
         restart = self.guard.config.action == "restart"
         action = "restarting with a fresh head" if restart else "continuing, as guard.action says"
-        rank_zero_warn(f"step {self.global_step}: collapsed: {outputs['collapse']}; {action}")
+        rank_zero_warn(f"step {self.global_step}: collapsed: {collapse}; {action}")
         if restart:
             self.head.reset(seed=fold_seed(2**32 * (1 + self.global_step) + run_seed()))
             self.started.fill_(self.global_step)

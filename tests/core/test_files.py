@@ -1,28 +1,12 @@
 import hashlib
 import os
-import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 
 from sod.core.errors import SodError
-from sod.core.files import atomic_file, file_checksum, read_yaml, state_checksum, write_text
-
-
-def temporary_file(path: Path, pid: int, host: str | None = None) -> Path:
-    """Create the temporary file that a process of a host would leave beside ``path``."""
-    file = path.with_name(f".{path.name}.{host or socket.gethostname()}.{pid}.tmp")
-    file.write_text("half")
-    return file
-
-
-def pid_of_a_finished_process() -> int:
-    process = subprocess.Popen([sys.executable, "-c", ""])
-    process.wait(timeout=60)
-    return process.pid
+from sod.core.files import atomic_file, file_checksum, read_yaml, state_checksum, sweep, write_text
 
 
 def test_a_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
@@ -51,20 +35,31 @@ def test_the_old_file_stays_when_the_block_raises(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.skipif(os.name == "nt", reason="processes cannot be queried on Windows")
-def test_temporary_files_of_dead_processes_of_this_host_are_removed(tmp_path: Path) -> None:
-    path = tmp_path / "a[1].txt"
-    dead = pid_of_a_finished_process()
-    removed = temporary_file(path, dead)
-    kept = [
-        temporary_file(path, os.getppid()),
-        temporary_file(path, dead, host="another-host"),
-        temporary_file(tmp_path / "b.txt", dead),
-    ]
-    write_text(path, "new")
-    assert not removed.exists()
-    assert all(file.exists() for file in kept)
-    assert path.read_text() == "new"
+@pytest.mark.skipif(os.name == "nt", reason="there are no such locks on Windows")
+def test_unfinished_files_of_dead_writers_are_removed_and_those_of_living_ones_kept(
+    tmp_path: Path,
+) -> None:
+    path, other = tmp_path / "a[1].txt", tmp_path / "b.txt"
+    dead = path.with_name(f".{path.name}.abc.tmp")
+    beside = other.with_name(f".{other.name}.abc.tmp")
+    for file in (dead, beside):
+        file.write_text("half")
+    with atomic_file(path) as first:  # a writer of the same file, still at it
+        first.write_text("first")
+        write_text(path, "second")
+        assert not dead.exists()
+        assert first.read_text() == "first"
+        assert path.read_text() == "second"
+    assert path.read_text() == "first"
+    assert sorted(tmp_path.iterdir()) == [beside, path]
+    sweep(tmp_path)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_new_file_has_the_permissions_of_any_other(tmp_path: Path) -> None:
+    (tmp_path / "plain").touch()
+    write_text(tmp_path / "atomic", "")
+    assert (tmp_path / "atomic").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
 def test_an_unwritable_file_is_named(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def test_the_same_seed_gives_the_same_weights_for_any_number_of_workers(
     assert main(words) == 0
     again = weights(tmp_path)
     assert all(torch.equal(value, again[name]) for name, value in weights(whole).items())
-    assert main([*words, "--seed_everything=1", "--data.seed=1"]) == 0
+    assert main([*words, "--overwrite", "--seed_everything=1", "--data.seed=1"]) == 0
     other = weights(tmp_path)
     assert not all(torch.equal(value, other[name]) for name, value in again.items())
 

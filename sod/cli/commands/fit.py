@@ -2,6 +2,8 @@
 
 from sod.cli.program import Program, console
 from sod.core.errors import SodError
+from sod.core.stopping import Interrupted
+from sod.engine.method import Method
 from sod.engine.trainer import FitOptions
 from sod.engine.training import Training
 
@@ -14,12 +16,14 @@ def fit(
     patience: int | None = None,
     grids_every: int = 50,
     best: str = "val/score",
+    overwrite: bool = False,
 ) -> int:
     """Train a method on images; masks are read with data.supervised or data.val_masks only.
 
     Args:
         cli: The assembled program.
-        out: Folder of the run; by default runs/METHOD/NUMBER.
+        out: Folder of the run; by default runs/METHOD/NUMBER. A run of the same configuration that
+            is there goes on.
         ckpt: Checkpoint to continue from: a last.ckpt trained on the same data.train is resumed
             exactly; any other file supplies the initial weights.
         save_every: Optimiser steps between two writes of last.ckpt.
@@ -27,6 +31,7 @@ def fit(
         grids_every: Optimiser steps between two image grids in TensorBoard.
         best: Figure that selects best.ckpt: the label-free val/score, or with data.val_masks
             val_masks/iou, val_masks/max_f or val_masks/mae.
+        overwrite: Replace the run in --out instead of going on with it.
     """
     method = cli.method
     name = type(method).__name__
@@ -42,8 +47,19 @@ def fit(
         out,
         ckpt,
         cli.save_config,
-        lambda line: console.print(line, soft_wrap=True),
+        lambda line: console.print(line, soft_wrap=True, markup=False, highlight=False),
+        overwrite,
+        resumable=type(method).fit is Method.fit,
     )
     training.check()
-    method.fit(training)
+    with training.opened():
+        try:
+            method.fit(training)
+        except Interrupted as stop:
+            stop.advice += f"{'. ' if stop.advice else ''}{_how_to_go_on(training)}"
+            raise
     return 0
+
+
+def _how_to_go_on(training: Training) -> str:
+    return f"The same command with --out {training.folder} goes on."

@@ -22,7 +22,12 @@ from sod.core.distributed import barrier, is_rank_zero
 from sod.core.errors import SodError
 from sod.core.files import write_text
 from sod.core.seed import fold_seed
-from sod.engine.checkpoint import AtomicCheckpointIO, checkpoint_of, load_checkpoint
+from sod.engine.checkpoint import (
+    AtomicCheckpointIO,
+    checkpoint_of,
+    load_checkpoint,
+    read_checkpoint,
+)
 from sod.engine.method import Method
 from sod.engine.trainer import effective_batch, training_trainer
 from sod.engine.training import Training
@@ -156,13 +161,15 @@ class Pipeline:
         data = self.data.variant(self._datasets(number), config.size, config.batch_size, seed)
         student.use_labels(data, labelled.samples, labelled.labels, selected)
         steps = {} if config.max_steps is None else {"max_steps": config.max_steps}
+        last = place / "last.ckpt"
+        resume = str(last) if last.is_file() else None
+        done = int(read_checkpoint(last)["global_step"]) if resume else 0
+        options, report = self.training.options, self.training.report
         trainer = training_trainer(
-            student, data, place, self.training.build_trainer, self.training.options, **steps
+            student, data, place, self.training.build_trainer, options, report, done, **steps
         )
         self.training.report(f"{config.name}: {effective_batch(trainer, data)}")
         self.fast_dev_run = bool(getattr(trainer, "fast_dev_run", False))
-        last = place / "last.ckpt"
-        resume = str(last) if last.is_file() else None
         barrier()
         trainer.fit(student, data, ckpt_path=resume, weights_only=True)
         trainer.save_checkpoint(place / "student.ckpt", weights_only=True)
