@@ -26,7 +26,6 @@ from sod.core.distributed import external_launch, is_rank_zero
 from sod.core.errors import SodError
 from sod.core.half_precision import emulation_notice
 from sod.core.seed import check_seed
-from sod.core.stopping import STOP, Interrupted
 from sod.data.datamodule import SaliencyData
 from sod.engine.checkpoint import AtomicCheckpointIO, method_of_checkpoint
 from sod.engine.log import LogInterval

@@ -10,6 +10,7 @@ import sod
 from sod.cli.catalogue import COMMANDS
 from sod.cli.early import check_early
 from sod.core.errors import SodError, suggest
+from sod.core.stopping import STOP, Interrupted, end_workers
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -19,8 +20,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: Command line; by default that of the process.
 
     Returns:
-        Exit code: 0 for success, 1 if files or data had defects, 2 for a user's mistake, 130 if
-        interrupted.
+        Exit code: 0 for success, 1 if files or data had defects, 2 for a user's mistake,
+        128 plus the number of the signal that ended it: 130 for Ctrl-C, 143 for SIGTERM.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     if not words or words[0] in {"-h", "--help"}:
@@ -30,12 +31,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.write(f"sod {sod.__version__}\n")
         return 0
     try:
-        return _run(*words)
+        with STOP.listening():
+            return _run(*words)
     except SodError as error:
         return fail(error)
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted\n")
-        return 130
+    except Interrupted as stop:
+        end_workers()
+        sys.stderr.write(f"{stop}\n")
+        return stop.exit_code
 
 
 def _run(name: str, *arguments: str) -> int:

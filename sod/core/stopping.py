@@ -1,5 +1,6 @@
 """Signals that end a command: it finishes what it is in the middle of, and says so."""
 
+import multiprocessing
 import signal
 import threading
 import time
@@ -15,6 +16,9 @@ SIGNALS = [
 PATIENCE = 2.0
 """Seconds after which a repeated signal is not the same request: process groups get it twice."""
 
+LAST = 30.0
+"""Seconds that a worker lives on after SIGTERM, at most."""
+
 
 class Interrupted(SystemExit):
     """The command was told to end by a signal; the exit code is 128 plus its number.
@@ -25,7 +29,8 @@ class Interrupted(SystemExit):
     """
 
     def __init__(self, signum: int, advice: str = "") -> None:
-        super().__init__(128 + signum)
+        self.exit_code = 128 + signum
+        super().__init__(self.exit_code)
         self.signum, self.advice = signum, advice
 
     def __str__(self) -> str:
@@ -76,14 +81,25 @@ STOP = StopRequest()
 """The request of this process."""
 
 
-def ignore_in_worker() -> None:
+def end_workers() -> None:
+    """Kill the worker processes of this one, before it ends: they do not react to signals."""
+    if hasattr(signal, "SIGCHLD"):
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # a loader takes their end for a crash
+    for worker in multiprocessing.active_children():
+        worker.kill()
+        worker.join(1.0)
+
+
+def outlive_signals() -> None:
     """Let a worker process outlive signals to its process group: its parent ends it.
 
-    The parent finishes its step with the batches of its workers. The second SIGTERM, which the
-    parent sends to a worker that does not end by itself, ends it.
+    The parent finishes its step with the batches of its workers. A worker that was terminated and
+    has not ended for ``LAST`` seconds is killed.
     """
     if threading.current_thread() is not threading.main_thread():
         return
     for signum in SIGNALS:
         signal.signal(signum, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda *_: signal.signal(signal.SIGTERM, signal.SIG_DFL))
+    if hasattr(signal, "setitimer"):
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.signal(signal.SIGTERM, lambda *_: signal.setitimer(signal.ITIMER_REAL, LAST))

@@ -8,7 +8,7 @@ import torch
 from torch.utils.data import DataLoader, Sampler
 
 from sod.core.errors import SodError
-from sod.core.stopping import ignore_in_worker
+from sod.core.stopping import outlive_signals
 from sod.data.dataset import AnyBatch, Item, OnError, SaliencyDataset, collate, collate_group
 from sod.data.groups import GroupEpochSampler, GroupSampler
 from sod.data.sampler import EpochSampler, EvalSampler, batches
@@ -147,7 +147,7 @@ def _sampler(
 
 def _start_worker(_worker: int) -> None:
     use_one_thread()
-    ignore_in_worker()
+    outlive_signals()
 
 
 def default_workers(processes: int = 1) -> int:

@@ -35,7 +35,7 @@ class RunLog(TensorBoardLogger):
 
     def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
         """Log a method's arguments as primitives, so that ``hparams.yaml`` can be read."""
-        plain = {name: primitive(value) for name, value in dict(params).items()}
+        plain = {name: _listed(primitive(value)) for name, value in dict(params).items()}
         super().log_hyperparams(plain, *args, **kwargs)
 
 
@@ -46,6 +46,13 @@ class LogInterval(Callback):
         """Choose the interval by the length of the run."""
         interval = min(50, trainer.estimated_stepping_batches // POINTS)
         trainer.log_every_n_steps = max(1, int(interval))  # type: ignore[attr-defined]
+
+
+def _listed(value: Any) -> Any:  # noqa: ANN401 - an argument as primitives
+    """Return a value with lists for tuples, as YAML knows no others."""
+    if isinstance(value, dict):
+        return {key: _listed(item) for key, item in value.items()}
+    return [_listed(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def log_step(trainer: pl.Trainer) -> None:

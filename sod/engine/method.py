@@ -243,42 +243,8 @@ class Method(LightningModule, ABC):
         }
 
 
-<<<<<<< HEAD
-def _primitive(value: Any) -> Any:  # noqa: ANN401 - whatever a constructor takes
-=======
-def known_methods() -> Iterator[type[Method]]:
-    """Yield every concrete method that is defined."""
-    waiting = list(Method.__subclasses__())
-    while waiting:
-        cls = waiting.pop(0)
-        waiting += cls.__subclasses__()
-        if not inspect.isabstract(cls):
-            yield cls
-
-
-def method_class(name: str, option: str) -> type[Method]:
-    """Return the method of a class name; a dotted path is reduced to its last part.
-
-    Args:
-        name: The name.
-        option: The option or file that names it, for the message.
-
-    Raises:
-        SodError: There is no such method; the known ones are listed.
-    """
-    known = {cls.__name__: cls for cls in known_methods()}
-    short = name.rpartition(".")[2]
-    if short not in known:
-        raise SodError(
-            f"{option}: there is no method '{name}'.{suggest(short, known)} "
-            f"Known: {', '.join(sorted(known))}."
-        )
-    return known[short]
-
-
 def primitive(value: Any) -> Any:  # noqa: ANN401 - whatever a constructor takes
     """Return a constructor's argument with dataclasses as mappings, as a config holds it."""
->>>>>>> 3c5702c (A run stops when told to, validates what it owes when resumed, and is locked; an existing run goes on or is refused)
     if isinstance(value, list):
         return [primitive(item) for item in value]
     return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value

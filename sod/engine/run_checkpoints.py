@@ -66,11 +66,15 @@ class RunCheckpoints(Checkpoint):
     def on_load_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
-        """Take over the position; a run that ended before its last validation runs that."""
+        """Take over the position."""
         self._position = checkpoint["loops"]["fit_loop"]
         self._step = int(checkpoint["global_step"])
-        if is_validation_pending(self._position) and self._step == trainer.max_steps:
-            trainer.fit_loop.epoch_loop.max_steps += 1  # a run at its end would not validate
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Let a run that ended before its last validation run that: at its end it would not."""
+        pending = self._position is not None and is_validation_pending(self._position)
+        if pending and self._step == trainer.max_steps:
+            trainer.fit_loop.epoch_loop.max_steps += 1
             self._extended = True
 
     def on_save_checkpoint(
@@ -179,7 +183,7 @@ class RunCheckpoints(Checkpoint):
         self._saved = self._step
 
     def _advice(self, trainer: pl.Trainer) -> str:
-        total = trainer.estimated_stepping_batches
+        total = trainer.estimated_stepping_batches - self._extended
         of = "" if total == float("inf") else f" of {int(total)}"
         return f"{self._step}{of} steps are done and saved in {self.last}"
 

@@ -22,20 +22,24 @@ class RunLength(Callback):
     def __init__(self, report: Callable[[str], None]) -> None:
         self.report = report
         self._before: float | None = None
+        self._now: float | None = None
 
     def state_dict(self) -> dict[str, Any]:
         """Return the length of the run."""
-        return {"steps": self._before}
+        return {"steps": self._now}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Remember the length that the run had."""
         self._before = state_dict["steps"]
 
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Measure the length that the run has now."""
+        self._now = float(trainer.estimated_stepping_batches)
+
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Adapt the schedules to the length that the run has now."""
-        before, now = self._before, float(trainer.estimated_stepping_batches)
-        self._before = now
-        if before is None or before == now:
+        """Adapt the schedules, which have been restored, to that length."""
+        before, now = self._before, self._now
+        if before is None or now is None or before == now:
             return
         for config in trainer.lr_scheduler_configs:
             if isinstance(config.scheduler, CosineAnnealingLR):

@@ -1,0 +1,60 @@
+import fcntl
+import json
+import multiprocessing
+import os
+import socket
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import pytest
+
+from sod.core.errors import SodError
+from sod.core.locks import LOCK, locked_folder
+
+
+def hold(folder: Path, connection: Connection) -> None:
+    """Hold the lock of a folder until the other end says so, or kills this process."""
+    with locked_folder(folder):
+        connection.send(os.getpid())
+        connection.recv()
+
+
+def test_a_second_writer_learns_at_once_who_the_first_is(tmp_path: Path) -> None:
+    here, there = multiprocessing.Pipe()
+    other = multiprocessing.get_context("fork").Process(target=hold, args=(tmp_path, there))
+    other.start()
+    pid = here.recv()
+    with pytest.raises(SodError) as caught, locked_folder(tmp_path):
+        pass
+    message = str(caught.value)
+    assert message.startswith(f"--out {tmp_path}: is being written by process {pid} on ")
+    assert socket.gethostname() in message
+    assert " since 20" in message
+    other.kill()
+    other.join()
+    assert json.loads((tmp_path / LOCK).read_text())["pid"] == pid  # stale: its owner was killed
+    with locked_folder(tmp_path):
+        assert json.loads((tmp_path / LOCK).read_text())["pid"] == os.getpid()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_workers_do_not_inherit_the_lock(tmp_path: Path) -> None:
+    here, there = multiprocessing.Pipe()
+    with locked_folder(tmp_path):
+        worker = multiprocessing.get_context("fork").Process(target=there.recv)
+        worker.start()
+    with (tmp_path / LOCK).open("w") as file:  # a record lock of the worker would refuse this one
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    here.send(None)
+    worker.join()
+
+
+def test_a_file_system_without_locks_is_used_unlocked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(38, "Function not implemented")
+
+    monkeypatch.setattr(fcntl, "lockf", refuse)
+    with locked_folder(tmp_path), locked_folder(tmp_path):
+        pass
