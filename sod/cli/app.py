@@ -19,6 +19,7 @@ import sod.methods  # noqa: F401 - registers the methods that a config may name
 from sod.cli.arguments import normalise, pairs
 from sod.cli.catalogue import Command
 from sod.cli.keys import plugins_of
+from sod.cli.numbers import check_numbers
 from sod.cli.parser import PLUGINS, SodParser
 from sod.cli.program import console
 from sod.cli.tuned import expand_tuned
@@ -27,6 +28,7 @@ from sod.core.errors import SodError
 from sod.core.half_precision import emulation_notice
 from sod.core.seed import check_seed
 from sod.data.datamodule import SaliencyData
+from sod.engine.build_errors import build_error
 from sod.engine.checkpoint import AtomicCheckpointIO, method_of_checkpoint
 from sod.engine.log import LogInterval
 from sod.engine.method import Method
@@ -95,6 +97,7 @@ class SodCLI(LightningCLI):
         """
         assert isinstance(parser, SodParser)  # noqa: S101 - narrows the type
         self.config = parser.read(self.command.name, self.command.summary, args)
+        check_numbers(self.config.as_dict())
         if type(self.config.seed_everything) is int:  # a bool is a switch
             check_seed(self.config.seed_everything, "seed_everything")
 
@@ -106,10 +109,8 @@ class SodCLI(LightningCLI):
         """
         try:
             self.config_init = self.parser.instantiate(self.config)
-        except ValueError as error:
-            if isinstance(error.__cause__, SodError):  # raised by a class for an invalid value
-                raise error.__cause__ from None
-            raise
+        except Exception as error:  # a config or a checkpoint can state anything
+            raise build_error(error, "the configuration") from error
         self.datamodule: SaliencyData = self.config_init["data"]
         self.model: Method | None = self.config_init.get("model")
 

@@ -3,13 +3,16 @@
 PyTorch is imported when a command runs, so that help and misspelt words are answered at once.
 """
 
+import io
 import sys
 from collections.abc import Sequence
 
 import sod
 from sod.cli.catalogue import COMMANDS
 from sod.cli.early import check_early
+from sod.cli.unexpected import report_unexpected, show_traceback
 from sod.core.errors import SodError, suggest
+from sod.core.names import one_line
 from sod.core.stopping import STOP, Interrupted, end_workers
 
 
@@ -20,10 +23,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: Command line; by default that of the process.
 
     Returns:
-        Exit code: 0 for success, 1 if files or data had defects, 2 for a user's mistake,
-        128 plus the number of the signal that ended it: 130 for Ctrl-C, 143 for SIGTERM.
+        Exit code: 0 for success, 1 if files or data had defects, 2 for a user's mistake, 3 for an
+        unexpected error, 128 plus the number of the signal that ended it: 130 for Ctrl-C, 143 for
+        SIGTERM.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):  # names of files need not be valid text
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     if not words or words[0] in {"-h", "--help"}:
         sys.stdout.write(usage() + "\n")
         return 0
@@ -39,6 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         end_workers()
         sys.stderr.write(f"{stop}\n")
         return stop.exit_code
+    except Exception as error:
+        return report_unexpected(error, words)
 
 
 def _run(name: str, *arguments: str) -> int:
@@ -72,5 +81,6 @@ def fail(error: Exception) -> int:
     text = str(error)
     if text.startswith("Caught "):  # raised in a loader's worker: the last line is the message
         text = text.strip().splitlines()[-1].partition(": ")[2]
-    sys.stderr.write(f"error: {text}\n")
+    sys.stderr.write(f"error: {one_line(text)}\n")
+    show_traceback(error)
     return 2

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from sod.core.configs import find_config
 from sod.core.errors import SodError
+from sod.core.reading import read_text
 
 try:
     import fcntl
@@ -144,10 +145,12 @@ def read_yaml(path: str | Path, option: str) -> dict[str, Any]:
     """
     file = Path(find_config(str(path), option))
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        content = yaml.safe_load(read_text(file))
+    except (yaml.YAMLError, ValueError) as error:
         detail = " ".join(str(error).split())
         raise SodError(f"{option} {path}: is not valid YAML: {detail}") from error
+    except RecursionError as error:
+        raise SodError(f"{option} {path}: is not valid YAML: nested too deeply") from error
     if not isinstance(content, dict):
         raise SodError(f"{option} {path}: expected keys such as `model:` and `data:`.")
     return content
@@ -159,6 +162,8 @@ def file_checksum(path: Path) -> str:
     Raises:
         SodError: The file cannot be read.
     """
+    if path.exists() and not path.is_file():
+        raise SodError(f"{path}: cannot be read: it is not a regular file.")
     try:
         with path.open("rb") as file:
             digest = hashlib.sha256()

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from sod.core.errors import SodError
+from sod.core.reading import read_text
 
 Boxes = dict[str, Tensor]
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
@@ -33,7 +34,7 @@ def read_voc(root: Path, split: str = "trainval") -> Boxes:
     image_set = root / "ImageSets" / "Main" / f"{split}.txt"
     if not image_set.is_file():
         raise SodError(f"{image_set}: no such image set; is {root} a VOC folder such as VOC2007?")
-    names = [line.split()[0] for line in image_set.read_text().splitlines() if line.strip()]
+    names = [line.split()[0] for line in _text(image_set).splitlines() if line.strip()]
     return {name: read_voc_file(root / "Annotations" / f"{name}.xml") for name in names}
 
 
@@ -82,7 +83,7 @@ def read_coco(path: Path, images: Iterable[str] | None = None) -> Boxes:
                 corners = (x, y, x + width, y + height)
                 name = names[int(annotation["image_id"])]
                 boxes[name].append([round(value) for value in corners])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise SodError(f"{path}: not a COCO annotation file ({error!r}); check the path") from None
     kept = boxes if images is None else _select(boxes, images, path)
     return {name: _tensor(corners) for name, corners in kept.items()}
@@ -136,11 +137,7 @@ def _parse(path: Path) -> ElementTree.Element:
 
 
 def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise SodError(f"{path}: cannot be read ({reason}); check the path") from None
+    return read_text(path)
 
 
 def _tensor(corners: list[list[int]] | list[list[float]]) -> Tensor:

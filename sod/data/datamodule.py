@@ -78,6 +78,8 @@ class SaliencyData(LightningDataModule):
         for field, value in (("size", size), ("batch_size", batch_size)):
             if value < 1:
                 raise SodError(f"data.{field}: {value} is not at least 1")
+        if num_workers is not None and num_workers < 0:
+            raise SodError(f"data.num_workers: {num_workers} is negative; 0 reads in this process")
         if batch_size_per not in get_args(BatchSizePer):
             raise SodError(f"data.batch_size_per: '{batch_size_per}' is neither process nor step")
         if val_masks and val is None:

@@ -24,6 +24,22 @@ def write_map(path: Path, saliency: Tensor) -> None:
     write_picture(path, Image.fromarray(to_levels(saliency).cpu().numpy()))
 
 
+def check_map(saliency: Tensor, image: Path) -> None:
+    """Check that a predicted map consists of numbers.
+
+    Args:
+        saliency: The map.
+        image: The file of its image, for the message.
+
+    Raises:
+        ImageError: It holds a value that is not finite.
+    """
+    if not bool(torch.isfinite(saliency).all()):
+        raise ImageError(
+            f"{image}: its map is not finite: check the weights, the options and the precision"
+        )
+
+
 def read_map(path: Path) -> Tensor:
     """Read a saliency map as float32 ``[H, W]`` in [0, 1].
 

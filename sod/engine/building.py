@@ -4,10 +4,11 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from jsonargparse import ArgumentError, ArgumentParser
+from jsonargparse import ArgumentParser
 
 from sod.core.errors import SodError
 from sod.core.files import read_yaml
+from sod.engine.build_errors import build_error
 from sod.engine.checkpoint import load_checkpoint, method_of_checkpoint
 from sod.engine.method import Method
 from sod.engine.registry import full_name, method_class
@@ -106,10 +107,7 @@ def _instantiate(cls: type[Method], arguments: dict[str, Any], where: str) -> Me
     parser.add_class_arguments(cls, "model")
     try:
         built = parser.instantiate(parser.parse_object({"model": arguments}))["model"]
-    except (ArgumentError, ValueError, TypeError) as error:
-        if isinstance(error.__cause__, SodError):  # raised by a class for an invalid value
-            raise error.__cause__ from None
-        detail = " ".join(str(error).split())
-        raise SodError(f"{where}: {cls.__name__}: {detail}") from error
+    except Exception as error:  # a file can state anything
+        raise build_error(error, f"{where}: {cls.__name__}") from error
     assert isinstance(built, Method)  # noqa: S101 - narrows the type
     return built

@@ -1,7 +1,6 @@
 """Checkpoints: written atomically, opened without running code from them."""
 
 import os
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,8 @@ from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from sod.core.errors import SodError
 from sod.core.files import atomic_file
+from sod.core.tensors import check_finite, load_pickled
+from sod.engine.content import checked_content, made_by
 from sod.engine.location import locate_weights
 from sod.engine.method import Method
 from sod.engine.model_file import read_model
@@ -34,7 +35,10 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             SodError: The file cannot be written; a previous one is untouched.
         """
         with atomic_file(Path(path)) as temporary, temporary.open("wb") as file:
-            torch.save(checkpoint, file)
+            try:
+                torch.save(checkpoint, file)
+            except RuntimeError as error:  # PyTorch's writer hides the reason
+                raise OSError(None, f"the disk is full or fails ({error})"[:120]) from error
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
@@ -47,18 +51,8 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         raise SodError(f"--ckpt {path}: there is no such file.")
     if Path(path).suffix == ".safetensors":
         return read_model(Path(path))
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise SodError(
-            f"--ckpt {path}: refused, it holds objects other than tensors and primitives "
-            "(or is damaged)."
-        ) from error
-    except (RuntimeError, OSError, EOFError, ValueError) as error:
-        raise SodError(f"--ckpt {path}: is damaged or not a checkpoint.") from error
-    if not isinstance(content, dict) or not {"method", "state_dict"} <= content.keys():
-        raise SodError(f"--ckpt {path}: is not a checkpoint written by `sod fit`.")
-    return content
+    where = f"--ckpt {path}"
+    return checked_content(load_pickled(Path(path), where), where)
 
 
 def method_of_checkpoint(path: str | Path) -> tuple[str, dict[str, Any]]:
@@ -71,11 +65,8 @@ def method_of_checkpoint(path: str | Path) -> tuple[str, dict[str, Any]]:
         SodError: As :func:`read_checkpoint`.
     """
     content = read_checkpoint(path)
-    arguments = content["hyper_parameters"]
-    if not isinstance(arguments, dict):
-        raise SodError(f"--ckpt {path}: is damaged: it states no arguments of its method.")
     checksums = content.get("weights_sha256", {})
-    return str(content["method"]), locate_weights(arguments, Path(path), checksums)
+    return content["method"], locate_weights(content["hyper_parameters"], Path(path), checksums)
 
 
 def checkpoint_of(method: Method) -> dict[str, Any]:
@@ -99,9 +90,15 @@ def load_checkpoint(method: Method, path: str | None) -> None:
             f"--ckpt {path}: holds a {content['method']}, the config asks for a "
             f"{type(method).__name__}: drop --config, or give the matching one."
         )
-    method.on_load_checkpoint(content)
+    where = f"--ckpt {path}"
+    check_finite(content["state_dict"], where)
     try:
+        method.on_load_checkpoint(content)
         method.load_state_dict(content["state_dict"])
-    except RuntimeError as error:
+    except SodError:
+        raise
+    except Exception as error:  # what a damaged file leads to, or one of another version
         detail = " ".join(str(error).split())
-        raise SodError(f"--ckpt {path}: does not fit the configured model: {detail}") from error
+        raise SodError(
+            f"{where}: does not fit the configured model (written by {made_by(content)}): {detail}"
+        ) from error

@@ -15,6 +15,7 @@ from typing_extensions import Self
 from sod.core.errors import SodError
 from sod.core.memory import NoMemory, attempt
 from sod.data.dataset import AnyBatch, Batch
+from sod.engine.content import stamp
 from sod.engine.location import weights_checksums
 from sod.engine.monitors import LABEL_FREE, label_free_measures
 from sod.engine.portable import portable_arguments
@@ -203,7 +204,7 @@ class Method(LightningModule, ABC):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Store name and arguments as primitives, so that opening the file runs no code."""
-        checkpoint["method"] = type(self).__name__
+        checkpoint |= {"method": type(self).__name__, **stamp()}
         checkpoint["hyper_parameters"] = self.arguments()
         checkpoint["weights_sha256"] = weights_checksums(checkpoint["hyper_parameters"])
 
@@ -238,6 +239,7 @@ class Method(LightningModule, ABC):
         """Return a checkpoint that holds all weights and refers to no other file."""
         return {
             "method": type(self).__name__,
+            **stamp(),
             "hyper_parameters": portable_arguments(self.arguments()),
             "state_dict": self.state_dict(),
         }

@@ -5,12 +5,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from sod.core.errors import SodError
 from sod.core.files import atomic_file
+from sod.engine.content import checked_content
 
 HEADER = "sod"
 """Key of the file's metadata that holds everything but the tensors, as JSON."""
@@ -43,15 +44,18 @@ def read_model(path: Path) -> dict[str, Any]:
         with safe_open(path, framework="pt") as file:
             header = json.loads((file.metadata() or {}).get(HEADER, "null"))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError) as error:
+    except Exception as error:  # damaged files raise many kinds
         raise SodError(f"--ckpt {path}: is damaged or not a safetensors file.") from error
     if not isinstance(header, dict) or not {"method", "hyper_parameters"} <= header.keys():
         raise SodError(
             f"--ckpt {path}: holds weights, but no model that `sod export` wrote; the weights of a "
             "backbone go to --model.backbone.weights."
         )
-    shared = {name: tensors[first] for name, first in header["same"].items()}
-    return {**header, "state_dict": tensors | shared}
+    same = header.get("same", {})
+    if not isinstance(same, dict) or not all(first in tensors for first in same.values()):
+        raise SodError(f"--ckpt {path}: is damaged: its table of shared weights is wrong.")
+    shared = {name: tensors[first] for name, first in same.items()}
+    return checked_content({**header, "state_dict": tensors | shared}, f"--ckpt {path}")
 
 
 def _unique(state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -5,6 +5,7 @@ it finds a string in the place of a group of fields. A user may write that. A ch
 """
 
 import inspect
+import math
 from collections.abc import Mapping
 from dataclasses import is_dataclass
 from typing import Any, get_args, get_origin, get_type_hints
@@ -32,7 +33,7 @@ def check_arguments(cls: type, arguments: object, where: str) -> dict[str, Any]:
     """
     if not isinstance(arguments, Mapping):
         raise SodError(f"{where}: is damaged: the arguments of {cls.__name__} are no mapping.")
-    _check_plain(arguments, where, DEEPEST)
+    check_plain(arguments, where)
     hints = get_type_hints(inspect.getattr_static(cls, "__init__"))
     parameters = inspect.signature(cls).parameters
     for name, value in arguments.items():
@@ -41,17 +42,30 @@ def check_arguments(cls: type, arguments: object, where: str) -> dict[str, Any]:
     return dict(arguments)
 
 
-def _check_plain(value: object, where: str, levels: int) -> None:
+def check_plain(value: object, where: str, levels: int = DEEPEST) -> None:
+    """Check that a file states plain values only, at any depth.
+
+    Args:
+        value: What it states.
+        where: The file, for messages.
+        levels: Levels of nesting that are accepted.
+
+    Raises:
+        SodError: It holds something else, names a class, holds a number that is not finite, or is
+            nested too deeply.
+    """
     if not levels:
         raise SodError(f"{where}: is damaged: its arguments are nested too deeply.")
     if isinstance(value, Mapping):
         for key, item in value.items():
             if not isinstance(key, str) or not key.isidentifier() or key in FORBIDDEN:
                 raise SodError(f"{where}: refused, its arguments may not have the key {key!r:.60}.")
-            _check_plain(item, where, levels - 1)
+            check_plain(item, where, levels - 1)
     elif isinstance(value, list | tuple):
         for item in value:
-            _check_plain(item, where, levels - 1)
+            check_plain(item, where, levels - 1)
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise SodError(f"{where}: refused, its arguments hold {value}: give a finite number.")
     elif not isinstance(value, str | int | float | bool | None):
         kind = type(value).__name__
         raise SodError(f"{where}: refused, its arguments hold a {kind} and not plain values.")

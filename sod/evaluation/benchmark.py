@@ -133,7 +133,7 @@ def _finished(folder: Path) -> Identity | None:
     """Return the identity of finished results; None if there are none."""
     try:
         identity = json.loads((folder / IDENTITY_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return identity if isinstance(identity, dict) and _is_complete(folder) else None
 
@@ -174,12 +174,20 @@ def _read_results(pairs: Sequence[tuple[BenchmarkEntry, str]], out: Path) -> _Re
     results = _Results([], [], {})
     for entry, dataset in pairs:
         folder = result_folder(out, entry.label, dataset)
-        results.rows.extend(json.loads((folder / METRICS_FILE).read_text()))
-        with (folder / "per_image.csv").open(encoding="utf-8") as file:
-            results.per_image.extend(csv.DictReader(file))
-        for name, curves in _read_curves(folder / "curves.json").items():
-            results.curves.setdefault(name, {}).update(curves)
+        try:
+            _add_results(results, folder)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise SodError(f"{folder}: is damaged: delete it to evaluate again.") from error
     return results
+
+
+def _add_results(results: _Results, folder: Path) -> None:
+    """Add the results in one folder."""
+    results.rows.extend(json.loads((folder / METRICS_FILE).read_text(encoding="utf-8")))
+    with (folder / "per_image.csv").open(encoding="utf-8", newline="") as file:
+        results.per_image.extend(csv.DictReader(file))
+    for name, curves in _read_curves(folder / "curves.json").items():
+        results.curves.setdefault(name, {}).update(curves)
 
 
 def _read_curves(path: Path) -> Curves:

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sod.core.distributed import gather
+from sod.data.maps import check_map
 from sod.data.samples import Sample
 from sod.evaluation.gallery import Gallery
 from sod.evaluation.groups import GroupSums
@@ -88,7 +89,11 @@ class Evaluator:
 
         Returns:
             The map ``[h, w]`` by refinement, as measured: refined, and resized to the mask.
+
+        Raises:
+            ImageError: The map is not finite.
         """
+        check_map(saliency, sample.image)
         maps: dict[Refinement, Tensor] = {}
         for kind, metrics in self.metrics.items():
             start = time.perf_counter()

@@ -8,6 +8,7 @@ joined. A map that is on disk with the checksum in its line is never made again.
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from io import BytesIO
@@ -19,7 +20,9 @@ from torch import Tensor
 
 from sod.core.errors import SodError
 from sod.core.files import atomic_file, file_checksum, write_text
+from sod.core.reading import read_text
 from sod.data.levels import to_levels
+from sod.data.maps import check_map
 from sod.data.samples import Sample
 from sod.labels.score import contrast_and_area
 from sod.labels.verified import VerifiedFiles
@@ -110,6 +113,7 @@ class LabelStore:
         """
         if self.source is None:
             raise SodError(f"{self.folder}: opened without a source, so that nothing is written.")
+        check_map(saliency, sample.image)
         buffer = BytesIO()
         Image.fromarray(to_levels(saliency).cpu().numpy()).save(buffer, "png")
         content = buffer.getvalue()
@@ -199,15 +203,30 @@ def check_names(samples: Sequence[Sample]) -> None:
 
 
 def _lines(manifest: Path) -> Iterator[Label]:
-    text = manifest.read_text(encoding="utf-8")
+    text = read_text(manifest, "delete the file")
     lines = text.splitlines()
     for number, line in enumerate(lines, start=1):
-        try:
-            yield Label(**json.loads(line))
-        except (ValueError, TypeError) as error:
-            last = number == len(lines) and not text.endswith("\n")
-            if not last:  # a kill may cut the last line short; its map is made again
-                raise SodError(f"{manifest}: line {number} is damaged: delete the file.") from error
+        label = _label(line)
+        if label is not None:
+            yield label
+        elif number < len(lines) or text.endswith("\n"):
+            raise SodError(f"{manifest}: line {number} is damaged: delete the file.")
+        # Else a kill has cut the last line short; its map is made again.
+
+
+def _label(line: str) -> Label | None:
+    """Return what a line of a manifest says; None for a damaged one."""
+    try:
+        label = Label(**json.loads(line))
+    except (ValueError, TypeError, RecursionError):
+        return None
+    texts = (label.name, label.source, label.sha256, label.image_sha256)
+    numbers = (label.score, label.area)
+    if not all(isinstance(text, str) for text in texts):
+        return None
+    if not all(isinstance(value, int | float) and math.isfinite(value) for value in numbers):
+        return None
+    return label
 
 
 def _append(manifest: Path, line: str) -> None:

@@ -9,8 +9,10 @@ from pytorch_lightning.callbacks import Callback
 from torch import Tensor
 
 from sod.core.distributed import gather
+from sod.core.errors import ImageError
 from sod.core.memory import NO_MEMORY, attempt
 from sod.data.dataset import AnyBatch
+from sod.data.maps import check_map
 from sod.data.samples import Sample
 from sod.refinement.kinds import Refinement, refine
 
@@ -31,6 +33,7 @@ def refined_maps(
         The sample, its image ``[3, H, W]`` and its map ``[H, W]``.
     """
     for sample, image, map_ in zip(batch["samples"], batch["images"], maps, strict=True):
+        check_map(map_, sample.image)
         yield sample, image, refine(image[None], map_[None], refinement)[0, 0]
 
 
@@ -69,8 +72,11 @@ class PredictionCallback(Callback, ABC):
         if not batch["samples"]:
             return
         done = outputs
-        if done is not NO_MEMORY:
-            done = attempt(lambda: self.process(batch, outputs, pl_module))
+        try:
+            if done is not NO_MEMORY:
+                done = attempt(lambda: self.process(batch, outputs, pl_module))
+        except ImageError as error:
+            self.failures.append(str(error))
         if done is NO_MEMORY:
             self.failures += [
                 f"{sample.image}: not enough memory for {image.shape[-1]}x{image.shape[-2]} pixels"

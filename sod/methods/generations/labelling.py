@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from sod.core.distributed import barrier, is_rank_zero
+from sod.core.tensors import load_state
 from sod.data.levels import from_levels
 from sod.data.samples import Sample
 from sod.engine.checkpoint import AtomicCheckpointIO
@@ -125,7 +126,7 @@ class Labelling:
             AtomicCheckpointIO().save_checkpoint(state, path)
         barrier()
         network = QualityNetwork(config)
-        network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+        load_state(network, path)
         return network.eval()
 
     def _combined_labels(

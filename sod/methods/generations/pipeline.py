@@ -21,6 +21,7 @@ import pytorch_lightning as pl
 from sod.core.distributed import barrier, is_rank_zero
 from sod.core.errors import SodError
 from sod.core.files import write_text
+from sod.core.reading import read_text
 from sod.core.seed import fold_seed
 from sod.engine.checkpoint import (
     AtomicCheckpointIO,
@@ -108,7 +109,7 @@ class Pipeline:
             data["batch_size_per"] = self.data.batch_size_per
         text = json.dumps({"method": arguments, "data": data, "seed": self.seed}, indent=2)
         path = self.folder / "pipeline.json"
-        if path.is_file() and path.read_text(encoding="utf-8") != text:
+        if path.is_file() and read_text(path, "give another --out") != text:
             raise SodError(
                 f"--out {self.folder}: holds the generations of another configuration "
                 "(pipeline.json): give another folder, or the same configuration to continue."

@@ -24,9 +24,9 @@ def entries_of_run(run: str) -> list[BenchmarkEntry]:
     folder = Path(run)
     try:
         teachers = json.loads((folder / "gen0" / "teachers.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        entries = [BenchmarkEntry(f"gen0-{name}", tuple(words)) for name, words in teachers.items()]
+    except (OSError, ValueError, AttributeError, TypeError, RecursionError) as error:
         raise SodError(f"--run {run}: is no run of Generations (gen0/teachers.json).") from error
-    entries = [BenchmarkEntry(f"gen0-{name}", tuple(words)) for name, words in teachers.items()]
     number = 1
     while (place := folder / f"gen{number}").joinpath("ensemble.ckpt").is_file():
         students = sorted(place.glob("students/*/student.ckpt"))

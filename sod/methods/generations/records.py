@@ -76,7 +76,7 @@ def read_selection(path: Path) -> dict[str, float]:
     try:
         rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
         return {row["name"]: float(row["score"]) for row in rows if row["selected"]}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise SodError(f"{path}: cannot be read: delete it to select again.") from error
 
 

@@ -1,17 +1,16 @@
 """Safe reading of weights files, and strict loading into backbones."""
 
-import pickle
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from sod.core.errors import SodError
+from sod.core.tensors import check_finite, load_pickled
 
 WRAPPERS = ("state_dict", "model", "teacher")
+DEEPEST = 8  # wrappers in each other; a file can hold itself
 PREFIXES = ("module.", "_orig_mod.", "backbone.")
 HEADS = ("head.", "head_dist.", "fc.", "fc_norm.", "classifier.", "attn_pool.", "mask_token")
 UNUSED = (*HEADS, "norm.")
@@ -67,12 +66,13 @@ def read_weights(path: Path) -> dict[str, Tensor]:
             "beside the checkpoint or into ./weights"
         )
     content = _read(path)
-    while isinstance(content, Mapping) and (
-        inner := next(
-            (content[key] for key in WRAPPERS if isinstance(content.get(key), Mapping)), None
-        )
-    ):
-        content = inner
+    for _ in range(DEEPEST):
+        if not isinstance(content, Mapping):
+            break
+        inner = [content[key] for key in WRAPPERS if isinstance(content.get(key), Mapping)]
+        if not inner:
+            break
+        content = inner[0]
     if not isinstance(content, Mapping) or not content:
         raise SodError(f"{path}: holds no state dict")
     state = {str(key): value for key, value in content.items() if isinstance(value, Tensor)}
@@ -80,22 +80,18 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         raise SodError(f"{path}: holds no tensors")
     for prefix in PREFIXES:
         state = {key.removeprefix(prefix): value for key, value in state.items()}
+    check_finite(state, f"{path}")
     return state
 
 
 def _read(path: Path) -> object:
     """Return the content of a weights file, or raise an error of one line."""
+    if path.suffix in {".pth", ".pt", ".bin"}:
+        return load_pickled(path, f"{path}")
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        if path.suffix in {".pth", ".pt", ".bin"}:
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise SodError(
-            f"{path}: not a weights file, or one with objects that could run code; nothing of it "
-            "was run. Save its state dict alone, as .safetensors"
-        ) from error
-    except (SafetensorError, RuntimeError, EOFError, OSError, ValueError) as error:
+    except Exception as error:  # damaged files raise many kinds
         reason = str(error).partition("\n")[0]
         raise SodError(f"{path}: cannot be read as weights ({reason})") from error
     raise SodError(f"{path}: weights must be .safetensors, .pth, .pt or .bin")
