@@ -145,7 +145,7 @@ def read_yaml(path: str | Path, option: str) -> dict[str, Any]:
     """
     file = Path(find_config(str(path), option))
     try:
-        content = yaml.safe_load(read_text(file))
+        content = yaml.safe_load(read_text(file, where=f"{option} {path}"))
     except (yaml.YAMLError, ValueError) as error:
         detail = " ".join(str(error).split())
         raise SodError(f"{option} {path}: is not valid YAML: {detail}") from error

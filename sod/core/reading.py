@@ -7,24 +7,26 @@ from typing import Any
 from sod.core.errors import SodError
 
 
-def read_text(path: Path, remedy: str = "check the path") -> str:
+def read_text(path: Path, remedy: str = "check the path", where: str | None = None) -> str:
     """Read a UTF-8 text file.
 
     Args:
         path: The file.
         remedy: What the user can do about an unreadable one, for the message.
+        where: What names the file, for the message; None: its path.
 
     Raises:
         SodError: It is no regular file, cannot be read, or is not UTF-8.
     """
+    where = where or str(path)
     if path.exists() and not path.is_file():
-        raise SodError(f"{path}: cannot be read (not a regular file): {remedy}.")
+        raise SodError(f"{where}: cannot be read (not a regular file): {remedy}.")
     try:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise SodError(f"{path}: cannot be read (not UTF-8 text): {remedy}.") from error
+        raise SodError(f"{where}: cannot be read (not UTF-8 text): {remedy}.") from error
     except OSError as error:
-        raise SodError(f"{path}: cannot be read ({error.strerror}): {remedy}.") from error
+        raise SodError(f"{where}: cannot be read ({error.strerror}): {remedy}.") from error
 
 
 def read_json(path: Path, remedy: str = "check the path") -> Any:  # noqa: ANN401 - what it holds

@@ -80,7 +80,7 @@ def test_a_mapping_is_read_from_yaml(tmp_path: Path) -> None:
     ("content", "message"),
     [
         (b"a: [1", "is not valid YAML: "),
-        (b"a: \xff", "is not valid YAML: "),
+        (b"a: \xff", "not UTF-8 text"),
         (b"- 1", "expected keys such as"),
         (b"", "expected keys such as"),
     ],
