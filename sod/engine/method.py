@@ -19,6 +19,8 @@ from sod.engine.content import stamp
 from sod.engine.location import weights_checksums
 from sod.engine.monitors import LABEL_FREE, label_free_measures
 from sod.engine.portable import portable_arguments
+from sod.engine.proposals import cut_proposals, map_proposals
+from sod.nn.backbones.base import Backbone
 from sod.tuning.choice import Tuned
 
 if TYPE_CHECKING:
@@ -93,6 +95,22 @@ class Method(LightningModule, ABC):
     def maps(self, images: Tensor | list[Tensor]) -> Tensor | list[Tensor]:
         """Return the saliency of a batch of images ``[B, 3, H, W]``, or of a group of them."""
         return self.saliency(images) if isinstance(images, Tensor) else self.group_saliency(images)
+
+    def proposals(self, image: Tensor, saliency: Tensor) -> list[Tensor]:
+        """Return maps of one image that may be the wanted object, for several answers.
+
+        Args:
+            image: RGB in [0, 1], ``[3, H, W]``.
+            saliency: The method's own map of it, ``[H, W]`` in [0, 1].
+
+        Returns:
+            Each ``[H, W]`` in [0, 1]; the first is the own map. Here the others are its components,
+            the map at other thresholds, and with a frozen ``backbone`` the objects of recursive
+            cuts. Methods with further sources override this.
+        """
+        backbone = getattr(self, "backbone", None)
+        cuts = cut_proposals(backbone, image) if isinstance(backbone, Backbone) else []
+        return [*map_proposals(saliency), *cuts]
 
     @classmethod
     def is_trainable(cls) -> bool:

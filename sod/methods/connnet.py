@@ -16,6 +16,7 @@ from sod.data.dataset import Batch
 from sod.engine.frozen import drop_frozen, restore_frozen
 from sod.engine.method import LossOutput, Method
 from sod.engine.optimisers import OptimiserConfig
+from sod.engine.proposals import map_proposals, unions
 from sod.labels.learner import LabelLearner, LabelsConfig
 from sod.methods.tokencut import TokenCut
 from sod.nn.backbones.build import BackboneConfig
@@ -99,6 +100,15 @@ class ConnNet(LabelLearner):
         found = [instances(cube, dilations=head.dilations) for cube in cubes]
         size = (images.shape[-2], images.shape[-1])
         return [resize_instances(each, size) for each in found]
+
+    def proposals(self, image: Tensor, saliency: Tensor) -> list[Tensor]:
+        """Return the own map and its parts; of a connectivity head also instances and unions."""
+        if not isinstance(self.network.head, ConnectivityHead):
+            return map_proposals(saliency)
+        labels = self.instances(image[None])[0].labels.to(saliency.device)
+        count = min(int(labels.max()), 3)
+        objects = [(labels == label).float() for label in range(1, count + 1)]
+        return [*map_proposals(saliency), *objects, *unions(objects)]
 
     def loss(self, batch: Batch) -> LossOutput:
         """Return the loss of the head and its terms."""

@@ -15,6 +15,7 @@ from sod.core.seed import run_seed
 from sod.engine.building import build_method
 from sod.engine.checkpoint import checkpoint_of
 from sod.engine.method import Method
+from sod.engine.proposals import map_proposals
 from sod.engine.training import Training
 from sod.labels.consensus import Combine, agreements, combine
 from sod.labels.selection import SelectionConfig
@@ -153,6 +154,12 @@ class Generations(Method):
             raise SodError("teachers: stores hold no map of other images; train the students first")
         maps = torch.stack([_method(member).saliency(images) for member in members.values()])
         return combine(maps, self.member_scores(images, maps), self.combine, self.power)
+
+    def proposals(self, image: Tensor, saliency: Tensor) -> list[Tensor]:
+        """Return the combined map and its parts, and the map of each member."""
+        members = dict(self.members.items()) or self.first_teachers()
+        maps = [_method(member).saliency(image[None])[0, 0] for member in members.values()]
+        return [*map_proposals(saliency), *maps]
 
     def member_scores(self, images: Tensor, maps: Tensor) -> Tensor:
         """Score each member's map, without ground truth.
