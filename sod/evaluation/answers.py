@@ -3,15 +3,18 @@
 import csv
 import json
 from collections.abc import Sequence
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback
+from rich.table import Table
 
 from sod.core.distributed import gather
 from sod.core.errors import SodError
+from sod.core.files import write_text
 from sod.data.dataset import AnyBatch
 from sod.engine.method import Method
 from sod.metrics.answers import best_iou, set_measures
@@ -77,18 +80,24 @@ class AnswerEvaluation(Callback):
             rows.append({"dataset": dataset, "images": len(own), **means})
         return rows
 
-    def write(self, out: Path) -> None:
+    def write(self, out: Path) -> list[Path]:
         """Write ``answers.json`` (means) and ``answers.csv`` (one row per image).
 
         Raises:
             SodError: A file cannot be written.
         """
-        try:
-            text = json.dumps(self.means(), indent=2) + "\n"
-            (out / "answers.json").write_text(text, encoding="utf-8")
-            with (out / "answers.csv").open("w", newline="", encoding="utf-8") as file:
-                writer = csv.DictWriter(file, list(self.rows[0]))
-                writer.writeheader()
-                writer.writerows(self.rows)
-        except OSError as error:
-            raise SodError(f"--out {out}: cannot be written: {error.strerror}.") from error
+        buffer = StringIO()
+        writer = csv.DictWriter(buffer, list(self.rows[0]))
+        writer.writeheader()
+        writer.writerows(self.rows)
+        write_text(out / "answers.json", json.dumps(self.means(), indent=2) + "\n")
+        write_text(out / "answers.csv", buffer.getvalue())
+        return [out / "answers.json", out / "answers.csv"]
+
+
+def answers_table(rows: Sequence[Row]) -> Table:
+    """Return a terminal table of the means of :meth:`AnswerEvaluation.means`."""
+    table = Table(*(name.replace("_", " ") for name in rows[0]), title="answers")
+    for row in rows:
+        table.add_row(*(f"{v:.3f}" if isinstance(v, float) else str(v) for v in row.values()))
+    return table

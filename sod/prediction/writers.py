@@ -18,7 +18,7 @@ from sod.prediction.callback import PredictionCallback, refined_maps
 from sod.prediction.working_size import full_map, full_pixels
 from sod.refinement.kinds import Refinement
 
-Output = Literal["map", "overlay", "cutout", "instances"]
+Output = Literal["map", "overlay", "cutout", "instances", "answers"]
 TINT = np.array([230.0, 60.0, 40.0])
 """Colour of the object in overlays, RGB in [0, 255]."""
 ROWS = 512
@@ -73,7 +73,8 @@ class PredictionWriter(PredictionCallback):
 
     Args:
         out: Output folder, with one sub-folder per kind.
-        outputs: Kinds of output; ``instances`` is ignored here, see ``InstanceWriter``.
+        outputs: Kinds of output; ``instances`` and ``answers`` are ignored here: they have writers
+            of their own.
         refinement: Refinement of the saliency before it is written.
 
     Attributes:
@@ -105,7 +106,7 @@ class PredictionWriter(PredictionCallback):
         pixels = full_pixels(sample, image)
         values = full_map(saliency, pixels.shape[:2])
         for kind in self.outputs:
-            if kind == "instances":
+            if kind in {"instances", "answers"}:
                 continue
             path = self.out / kind / f"{sample.name}.png"
             write_picture(path, render(pixels, values, kind))

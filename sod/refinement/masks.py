@@ -60,6 +60,12 @@ def largest_component(masks: Tensor) -> Tensor:
     return _map_masks(masks, lambda mask, _: _largest(mask))
 
 
+def components(mask: Tensor) -> Tensor:
+    """Number the connected components of a mask ``[H, W]`` on the CPU, int64, 0 outside of it."""
+    array = np.ascontiguousarray(mask.numpy().astype(np.uint8))
+    return torch.from_numpy(cv2.connectedComponents(array, connectivity=4)[1]).long()
+
+
 def fill_holes(masks: Tensor) -> Tensor:
     """Fill the background regions that are not connected to the border of the image.
 

@@ -39,8 +39,8 @@ def test_every_config_runs(config: Path, tmp_path: Path) -> None:
     arguments = ["--config", str(config), "--data.num_workers=0"]
     text = config.read_text()
     if "backbone:" in text:
-        # FOUND needs the attention of a class token.
-        arguments += RANDOM if "kind: found" in text else FREE
+        needs_class_token = "kind: found" in text or "prior: attention" in text
+        arguments += RANDOM if needs_class_token else FREE
     test = [*arguments, "--data.test", str(tmp_path / "scenes")]
     assert main(["test", *test]) == 0
     cls = type(assemble(COMMANDS["test"], test).method)

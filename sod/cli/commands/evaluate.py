@@ -7,6 +7,7 @@ from sod.core.errors import SodError
 from sod.core.files import make_folder
 from sod.core.names import check_file_name
 from sod.engine.checkpoint import load_checkpoint
+from sod.evaluation.answers import AnswerEvaluation, answers_table
 from sod.evaluation.callback import Evaluation
 from sod.evaluation.evaluator import Result
 from sod.evaluation.gallery import Gallery
@@ -27,6 +28,7 @@ def evaluate(
     save_maps: bool = False,
     label: str | None = None,
     published: bool = False,
+    answers: int | None = None,
 ) -> int:
     """Evaluate a method, a checkpoint or saved maps on test sets; write tables and figures.
 
@@ -41,20 +43,29 @@ def evaluate(
         label: Name of the method in tables, figures and the folder of its maps; by default its
             class.
         published: Show published rows of the same protocol in metrics.md and metrics.tex.
+        answers: Also measure up to so many answers to each image, unrefined: answers.json, .csv.
     """
     if save_maps and label is not None:
         check_file_name(label, "--label")
     folder = make_folder(out)
     findings: list[Findings] = []
+    several: AnswerEvaluation | None = None
+    if answers is not None:
+        if maps is not None:
+            raise SodError("--answers: needs a method, not saved --maps.")
+        several = AnswerEvaluation(cli.datamodule.test_names, answers)
     save = folder / "maps" if save_maps else None
     if maps is not None:
         kinds = parse_refinements(refine)
         results, findings = _run_maps(cli, maps, protocol, kinds, label, save)
     else:
-        results = _run(cli, ckpt, protocol, refine, save, label)
+        results = _run(cli, ckpt, protocol, refine, save, label, several)
     if results:
         paths = write_results(results, folder, protocol if published else None)
         _print_table(results)
+        if several is not None:
+            paths += several.write(folder)
+            console.print(answers_table(several.means()))
         names = ", ".join(path.name for path in paths)
         console.print(f"Written to {folder}: {names}", soft_wrap=True, highlight=False)
     lines = [line for finding in findings for line in finding.lines()]
@@ -90,6 +101,7 @@ def _run(
     refine: str,
     maps: Path | None,
     label: str | None,
+    answers: AnswerEvaluation | None = None,
 ) -> list[Result]:
     refinements = parse_refinements(refine)
     get_protocol(protocol)
@@ -99,7 +111,8 @@ def _run(
     names = cli.datamodule.test_names
     name = label or type(cli.method).__name__
     evaluation = Evaluation(name, names, protocol, refinements, maps)
-    trainer = cli.build_trainer([evaluation])
+    callbacks = [evaluation] if answers is None else [evaluation, answers]
+    trainer = cli.build_trainer(callbacks)
     trainer.test(cli.method, datamodule=cli.datamodule, verbose=False)
     return evaluation.results if trainer.is_global_zero else []
 

@@ -14,6 +14,7 @@ from sod.core.names import one_line
 from sod.data.samples import Sample
 from sod.engine.checkpoint import load_checkpoint
 from sod.labels.writing import write_labels
+from sod.prediction.answer_writer import AnswerWriter
 from sod.prediction.instances import InstanceWriter
 from sod.prediction.sources import SourceData, find_sources, without_results
 from sod.prediction.working_size import WorkingSize
@@ -29,6 +30,7 @@ def predict(
     output: str = "map,overlay,cutout",
     refine: str = "none",
     pseudo: str | None = None,
+    answers: int = 3,
 ) -> int:
     """Write saliency maps, overlays and cut-outs of an image or a folder.
 
@@ -38,9 +40,10 @@ def predict(
         out: Folder for the results, one sub-folder per kind of output.
         ckpt: Checkpoint of a trained method.
         output: What to write, comma-separated: map, overlay, cutout (RGBA), instances (label map
-            and boxes, of methods that separate objects).
+            and boxes, of methods that separate objects), answers (several masks to choose from).
         refine: Refinement of the saliency: none or bilateral.
         pseudo: Pseudo-label store to write instead; existing maps are not made again.
+        answers: With the output answers, the largest number of them for an image.
     """
     outputs, refinement = parse_outputs(output), parse_refinements(refine)[0]
     results = [Path(out) / kind for kind in get_args(Output)] if pseudo is None else [Path(pseudo)]
@@ -53,6 +56,8 @@ def predict(
     callbacks: list[Callback] = [writer]
     if "instances" in outputs:
         callbacks.append(InstanceWriter(folder))
+    if "answers" in outputs:
+        callbacks.append(AnswerWriter(folder, answers, refinement))
     groups = cli.method.reads_groups()
     data = SourceData(samples, cli.datamodule.num_workers, groups, WorkingSize())
     trainer = cli.build_trainer(callbacks)

@@ -1,0 +1,120 @@
+"""Several answers to each image: masks, scores, overlays side by side, a page to pick from."""
+
+import html
+import json
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+import pytorch_lightning as pl
+from numpy.typing import NDArray
+from PIL import Image
+
+from sod.core.distributed import gather
+from sod.core.errors import SodError
+from sod.core.files import write_text
+from sod.data.dataset import AnyBatch
+from sod.data.pictures import write_picture
+from sod.data.samples import Sample
+from sod.engine.method import Method
+from sod.prediction.answers import choose_answers
+from sod.prediction.callback import PredictionCallback
+from sod.prediction.working_size import full_map, full_pixels
+from sod.prediction.writers import render
+from sod.refinement.kinds import Refinement, refine
+
+GAP = 8
+"""Pixels between the answers of an overlay."""
+PAGE = """<!doctype html><meta charset="utf-8"><title>answers</title>
+<style>body{{font-family:sans-serif}} figure{{display:inline-block;margin:4px}} img{{height:200px}}
+</style><p>The preferred answer is on the left. A click opens the mask.</p>
+{rows}
+"""
+
+
+class AnswerWriter(PredictionCallback):
+    """Writes ``OUT/answers/NAME/``: ``1.png``, ``2.png``, ..., ``answers.json``, ``overlay.png``.
+
+    ``OUT/answers/index.html`` shows the answers to all images side by side.
+
+    Args:
+        out: Output folder.
+        count: Largest number of answers to an image.
+        refinement: Refinement of the answers before they are written.
+
+    Raises:
+        SodError: ``count`` is not at least 1.
+    """
+
+    def __init__(self, out: Path, count: int, refinement: Refinement) -> None:
+        super().__init__()
+        if count < 1:
+            raise SodError(f"--answers {count}: is not at least 1.")
+        self.folder = out / "answers"
+        self.count = count
+        self.refinement: Refinement = refinement
+        self.rows: list[tuple[str, list[float]]] = []
+
+    def process(self, batch: AnyBatch, outputs: Any, method: pl.LightningModule) -> None:  # noqa: ANN401
+        """Write the answers to the images of one batch."""
+        assert isinstance(method, Method)  # noqa: S101 - narrows the type
+        for sample, image, saliency in zip(
+            batch["samples"], batch["images"], outputs["saliency"], strict=True
+        ):
+            answers = choose_answers(method.proposals(image, saliency[0]), self.count)
+            repeated = image.expand(len(answers.maps), *image.shape)
+            maps = refine(repeated, answers.maps[:, None], self.refinement)[:, 0]
+            pixels = full_pixels(sample, image)
+            full = [full_map(map_, (pixels.shape[0], pixels.shape[1])) for map_ in maps]
+            self._write(sample, pixels, full, answers.scores.tolist())
+
+    def on_predict_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Gather what all processes wrote; the first one writes the page."""
+        super().on_predict_epoch_end(trainer, pl_module)
+        self.rows = sorted(gather(self.rows))
+        if trainer.is_global_zero:
+            rows = "\n".join(_figures(name, scores) for name, scores in self.rows)
+            write_text(self.folder / "index.html", PAGE.format(rows=rows))
+
+    def _write(
+        self,
+        sample: Sample,
+        pixels: NDArray[np.uint8],
+        maps: list[NDArray[np.float32]],
+        scores: list[float],
+    ) -> None:
+        """Write the files of one image."""
+        folder = self.folder / sample.name
+        for number, map_ in enumerate(maps, 1):
+            write_picture(folder / f"{number}.png", render(pixels, map_, "map"))
+        write_picture(folder / "overlay.png", side_by_side(pixels, maps))
+        rows = [{"file": f"{n}.png", "score": round(s, 4)} for n, s in enumerate(scores, 1)]
+        write_text(folder / "answers.json", json.dumps(rows) + "\n")
+        self.rows.append((sample.name, scores))
+
+
+def side_by_side(pixels: NDArray[np.uint8], maps: list[NDArray[np.float32]]) -> Image.Image:
+    """Return the overlays of several maps of one image in a row, on white.
+
+    Args:
+        pixels: The image, ``[H, W, 3]``.
+        maps: Each ``[H, W]`` in [0, 1].
+    """
+    height, width = pixels.shape[:2]
+    row = Image.new("RGB", (len(maps) * (width + GAP) - GAP, height), "white")
+    for number, map_ in enumerate(maps):
+        row.paste(render(pixels, map_, "overlay"), (number * (width + GAP), 0))
+    return row
+
+
+def _figures(name: str, scores: list[float]) -> str:
+    """Return the row of one image as HTML: its overlay, and a link to each mask."""
+    place = quote(name)
+    links = [
+        f'<figure><a href="{place}/{n}.png"><img loading="lazy" alt="answer {n}" '
+        f'src="{place}/{n}.png"></a><figcaption>{n}: {score:.2f}</figcaption></figure>'
+        for n, score in enumerate(scores, 1)
+    ]
+    overlay = f'<p><img loading="lazy" alt="overlays" src="{place}/overlay.png"></p>'
+    return f"<h2>{html.escape(name)}</h2>{overlay}{''.join(links)}"
