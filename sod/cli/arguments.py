@@ -1,15 +1,21 @@
 """The words of a command line, before any parser sees them."""
 
+import json
 from collections.abc import Iterator, Sequence
+from itertools import takewhile
 
 from sod.core.configs import find_config
+
+MANY = frozenset({"--source"})
+"""Options that take several words."""
 
 
 def normalise(arguments: Sequence[str], flags: set[str]) -> list[str]:
     """Return the words as the parser expects them.
 
     Dashes in keys become underscores, flags get their value (``--save-maps`` becomes
-    ``--save_maps=true``), and a packaged config its path (``--config tokencut``).
+    ``--save_maps=true``), a packaged config its path (``--config tokencut``), and several
+    words of one option a list.
 
     Args:
         arguments: Command line after the command's name.
@@ -19,7 +25,10 @@ def normalise(arguments: Sequence[str], flags: set[str]) -> list[str]:
         SodError: There is no such config.
     """
     result: list[str] = []
+    joined: set[int] = set()
     for index, argument in enumerate(arguments):
+        if index in joined:
+            continue
         if result and result[-1] in {"--config", "-c"}:
             result.append(find_config(argument))
             continue
@@ -33,6 +42,11 @@ def normalise(arguments: Sequence[str], flags: set[str]) -> list[str]:
             equals, value = "=", "true"
         if key == "--config" and equals:
             value = find_config(value)
+        if key in MANY and not equals:
+            values = list(takewhile(lambda word: not word.startswith("--"), arguments[index + 1 :]))
+            if len(values) > 1:  # such as a pattern that the shell has replaced
+                joined = set(range(index + 1, index + 1 + len(values)))
+                equals, value = "=", json.dumps(values)
         result.append(f"{key}{equals}{value}")
     return result
 

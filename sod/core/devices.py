@@ -35,3 +35,10 @@ def _best() -> torch.device:
     if torch.cuda.is_available():
         return torch.device("cuda", 0)
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def describe_device(device: torch.device) -> str:
+    """Return a device in words: ``the CPU``, or the name of the GPU."""
+    if device.type == "cuda":
+        return f"{device} ({torch.cuda.get_device_name(device)})"
+    return "the CPU" if device.type == "cpu" else str(device)

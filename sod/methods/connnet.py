@@ -25,7 +25,7 @@ from sod.nn.backbones.pyramid import CnnPyramid
 from sod.nn.connectivity.instances import Instances, instances, resize_instances
 from sod.nn.decoders.heads import ConnectivityHead, HeadConfig
 from sod.nn.decoders.network import NetworkConfig, build_network
-from sod.nn.inference import InferenceConfig, image_logits
+from sod.nn.inference import InferenceConfig, bounded_size, image_logits
 from sod.nn.resize import resize, saliency_size
 from sod.tuning.choice import Tuned
 
@@ -87,18 +87,21 @@ class ConnNet(LabelLearner):
     def instances(self, images: Tensor) -> list[Instances]:
         """Return the connected groups of each image, in its own size.
 
+        Images with more patches than ``inference.max_tokens`` are looked at in a smaller size, as
+        for the saliency.
+
         Raises:
             SodError: The head is binary and predicts no pairs.
         """
         head = self.network.head
         if not isinstance(head, ConnectivityHead):
             raise SodError("instances: a binary head has none; train with head.kind connectivity.")
-        scale = self.inference.scales[0]
-        height, width = (max(1, round(side * scale)) for side in images.shape[-2:])
-        resized = resize(images, saliency_size(height, width, self.network.pyramid.multiple))
+        size, multiple = (images.shape[-2], images.shape[-1]), self.network.pyramid.multiple
+        scale, most = self.inference.scales[0], self.inference.max_tokens
+        height, width = bounded_size(size, scale, most, multiple)
+        resized = resize(images, saliency_size(height, width, multiple))
         cubes = full_precision(self.network(resized)[0]).sigmoid()
         found = [instances(cube, dilations=head.dilations) for cube in cubes]
-        size = (images.shape[-2], images.shape[-1])
         return [resize_instances(each, size) for each in found]
 
     def proposals(self, image: Tensor, saliency: Tensor) -> list[Tensor]:

@@ -76,6 +76,22 @@ def image_logits(
     return torch.stack(views).mean(0) + config.bias
 
 
+def bounded_size(
+    size: tuple[int, int], factor: float, max_tokens: int, patch_size: int
+) -> tuple[int, int]:
+    """Return the height and width at which an image is looked at.
+
+    Args:
+        size: Its height and width in pixels.
+        factor: Scale factor; it is reduced where there would be too many patches.
+        max_tokens: The largest number of patches.
+        patch_size: Side of a patch in pixels.
+    """
+    tokens = max(size[0] * size[1] * factor**2 / patch_size**2, 1)
+    factor *= min(1.0, (max_tokens / tokens) ** 0.5)
+    return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
+
+
 def _logits_at(
     model: Callable[[Tensor], Tensor],
     images: Tensor,
@@ -86,9 +102,7 @@ def _logits_at(
 ) -> Tensor:
     """Return the logits of images scaled by a factor, at the original size of the images."""
     size = images.shape[-2:]
-    tokens = max(size[0] * size[1] * factor**2 / patch_size**2, 1)
-    factor *= min(1.0, (config.max_tokens / tokens) ** 0.5)
-    height, width = (max(1, round(side * factor)) for side in size)
+    height, width = bounded_size((size[0], size[1]), factor, config.max_tokens, patch_size)
     if config.fit == "resize":
         height, width = saliency_size(height, width, patch_size)
     scaled = images

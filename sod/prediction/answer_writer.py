@@ -2,6 +2,7 @@
 
 import html
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -11,7 +12,6 @@ import pytorch_lightning as pl
 from numpy.typing import NDArray
 from PIL import Image
 
-from sod.core.distributed import gather
 from sod.core.errors import SodError
 from sod.core.files import write_text
 from sod.data.dataset import AnyBatch
@@ -42,19 +42,20 @@ class AnswerWriter(PredictionCallback):
         out: Output folder.
         count: Largest number of answers to an image.
         refinement: Refinement of the answers before they are written.
+        names: Names of all images of the page, those of an earlier run included.
 
     Raises:
         SodError: ``count`` is not at least 1.
     """
 
-    def __init__(self, out: Path, count: int, refinement: Refinement) -> None:
+    def __init__(self, out: Path, count: int, refinement: Refinement, names: Sequence[str]) -> None:
         super().__init__()
         if count < 1:
             raise SodError(f"--answers {count}: is not at least 1.")
         self.folder = out / "answers"
         self.count = count
         self.refinement: Refinement = refinement
-        self.rows: list[tuple[str, list[float]]] = []
+        self.names = names
 
     def process(self, batch: AnyBatch, outputs: Any, method: pl.LightningModule) -> None:  # noqa: ANN401
         """Write the answers to the images of one batch."""
@@ -70,11 +71,10 @@ class AnswerWriter(PredictionCallback):
             self._write(sample, pixels, full, answers.scores.tolist())
 
     def on_predict_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Gather what all processes wrote; the first one writes the page."""
+        """When all processes have written, the first one writes the page."""
         super().on_predict_epoch_end(trainer, pl_module)
-        self.rows = sorted(gather(self.rows))
         if trainer.is_global_zero:
-            rows = "\n".join(_figures(name, scores) for name, scores in self.rows)
+            rows = "\n".join(_figures(name, self._scores(name)) for name in sorted(self.names))
             write_text(self.folder / "index.html", PAGE.format(rows=rows))
 
     def _write(
@@ -91,7 +91,12 @@ class AnswerWriter(PredictionCallback):
         write_picture(folder / "overlay.png", side_by_side(pixels, maps))
         rows = [{"file": f"{n}.png", "score": round(s, 4)} for n, s in enumerate(scores, 1)]
         write_text(folder / "answers.json", json.dumps(rows) + "\n")
-        self.rows.append((sample.name, scores))
+
+    def _scores(self, name: str) -> list[float]:
+        """Return the scores of an image's answers; none of one that could not be read."""
+        file = self.folder / name / "answers.json"
+        rows = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else []
+        return [float(row["score"]) for row in rows]
 
 
 def side_by_side(pixels: NDArray[np.uint8], maps: list[NDArray[np.float32]]) -> Image.Image:
@@ -110,6 +115,8 @@ def side_by_side(pixels: NDArray[np.uint8], maps: list[NDArray[np.float32]]) -> 
 
 def _figures(name: str, scores: list[float]) -> str:
     """Return the row of one image as HTML: its overlay, and a link to each mask."""
+    if not scores:
+        return ""
     place = quote(name)
     links = [
         f'<figure><a href="{place}/{n}.png"><img loading="lazy" alt="answer {n}" '

@@ -1,11 +1,13 @@
 """Instance predictions: the protocol of methods that make them, and the files they go to."""
 
 import json
+from colorsys import hsv_to_rgb
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import pytorch_lightning as pl
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
@@ -15,7 +17,9 @@ from sod.data.dataset import AnyBatch
 from sod.data.pictures import write_picture
 from sod.nn.connectivity.instances import Instances, resize_instances
 from sod.prediction.callback import PredictionCallback
-from sod.prediction.working_size import full_size
+from sod.prediction.working_size import full_pixels
+
+Pixels = NDArray[np.uint8]
 
 
 @runtime_checkable
@@ -30,12 +34,13 @@ class InstanceWriter(PredictionCallback):
     """Writes the instances of each image: ``NAME.png`` holds the labels, ``NAME.json`` the boxes.
 
     Args:
-        out: Output folder; the files go to its sub-folder ``instances``.
+        out: Output folder. Labels and boxes go to its sub-folder ``instances``, a picture in which
+            each object has a colour to ``instances_colour``.
     """
 
     def __init__(self, out: Path) -> None:
         super().__init__()
-        self.folder = out / "instances"
+        self.folder, self.pictures = out / "instances", out / "instances_colour"
 
     def on_predict_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Check that the method predicts instances.
@@ -54,10 +59,31 @@ class InstanceWriter(PredictionCallback):
         assert isinstance(method, PredictsInstances)  # noqa: S101 - checked at the start
         for sample, image in zip(batch["samples"], batch["images"], strict=True):
             objects = method.instances(image[None])[0]
-            size = full_size(sample, image)
-            if size != tuple(objects.labels.shape):
-                objects = resize_instances(objects, size)
+            pixels = full_pixels(sample, image)
+            if pixels.shape[:2] != tuple(objects.labels.shape):
+                objects = resize_instances(objects, (pixels.shape[0], pixels.shape[1]))
+            picture = coloured(pixels, objects.labels.numpy())
+            write_picture(self.pictures / f"{sample.name}.png", Image.fromarray(picture))
             write_instances(self.folder / sample.name, objects)
+
+
+def coloured(pixels: Pixels, labels: NDArray[np.int64]) -> Pixels:
+    """Tint each object of an image in a colour of its own, and dim the background.
+
+    Args:
+        pixels: RGB, ``[H, W, 3]``.
+        labels: ``[H, W]``; 0 is the background.
+    """
+    colours = np.array([_colour(label) for label in range(int(labels.max()) + 1)], np.uint8)
+    grey = pixels // 2
+    tinted = grey + colours[labels] // 2
+    return np.where((labels > 0)[..., None], tinted, grey).astype(np.uint8)
+
+
+def _colour(label: int) -> list[int]:
+    """Return a bright colour; the hues of neighbouring labels are a golden section apart."""
+    red, green, blue = hsv_to_rgb(label * 0.618034 % 1, 0.85, 1.0)
+    return [round(255 * red), round(255 * green), round(255 * blue)]
 
 
 def write_instances(path: Path, instances: Instances) -> None:

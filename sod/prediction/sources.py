@@ -1,4 +1,4 @@
-"""Images to predict on: an image file or a folder, and the data module that loads them."""
+"""Images to predict on: the names of their results, and the data module that loads them."""
 
 import unicodedata
 from collections import Counter
@@ -7,39 +7,13 @@ from pathlib import Path
 
 import pytorch_lightning as pl
 
-from sod.core.errors import SodError, suggest
+from sod.core.errors import SodError
 from sod.data.dataset import SaliencyDataset, Transform
 from sod.data.loader import Loader, default_workers
-from sod.data.samples import Sample, discover_images
+from sod.data.samples import Sample
 from sod.data.transforms import EvalTransform
 
 KEEP = EvalTransform()
-
-
-def find_sources(source: str) -> list[Sample]:
-    """List the image at a path, or all images in a folder and its sub-folders.
-
-    A sample's name is its path relative to the folder (:func:`unique_names`).
-
-    Args:
-        source: Path of an image or of a folder.
-
-    Raises:
-        SodError: There is nothing at ``source``, or no image in it.
-    """
-    path = Path(source)
-    if path.is_file():
-        return [Sample(path.stem, path, None)]
-    if not path.is_dir():
-        near = [str(entry) for entry in path.parent.iterdir()] if path.parent.is_dir() else []
-        raise SodError(
-            f"--source {source}: there is no such file or folder.{suggest(source, near)}"
-        )
-    images = discover_images(path, recursive=True)
-    if not images:
-        raise SodError(f"--source {source}: there is no image in this folder.")
-    names = unique_names([image.relative_to(path) for image in images])
-    return [Sample(name, image, None) for name, image in zip(names, images, strict=True)]
 
 
 def without_results(samples: Sequence[Sample], folders: Sequence[Path]) -> list[Sample]:

@@ -56,19 +56,6 @@ def full_pixels(sample: Sample, image: Tensor) -> Array:
     return np.asarray(to_levels(image).permute(1, 2, 0).cpu().numpy())
 
 
-def full_size(sample: Sample, image: Tensor) -> tuple[int, int]:
-    """Return the height and width of a predicted image at its own size.
-
-    Raises:
-        ImageError: As :func:`full_pixels`.
-    """
-    size = (image.shape[-2], image.shape[-1])
-    if size[0] * size[1] <= 0.9 * WORKING_PIXELS:
-        return size
-    pixels = full_pixels(sample, image)
-    return pixels.shape[0], pixels.shape[1]
-
-
 def full_map(saliency: Tensor, size: tuple[int, int]) -> NDArray[np.float32]:
     """Return a map ``[h, w]`` at the image's own size, ``[H, W]`` in [0, 1]."""
     values = resize(saliency[None, None].float(), size)[0, 0].clamp(0, 1)

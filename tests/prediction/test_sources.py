@@ -6,7 +6,8 @@ import pytest
 from helpers.image_files import write_images
 
 from sod.core.errors import SodError
-from sod.prediction.sources import find_sources, unique_names
+from sod.prediction.listing import list_inputs
+from sod.prediction.sources import unique_names
 
 
 @pytest.mark.parametrize(
@@ -36,6 +37,6 @@ def test_a_result_that_would_be_a_folder_is_named() -> None:
 def test_every_image_of_a_folder_is_a_source(tmp_path: Path) -> None:
     write_images(tmp_path, "a", "a.png", "b")
     write_images(tmp_path, "a", suffix=".jpg")
-    samples = find_sources(str(tmp_path))
+    samples = list_inputs(str(tmp_path)).images
     assert [sample.name for sample in samples] == ["a.jpg", "a.png", "a.png.png", "b"]
     assert all(sample.image.is_file() for sample in samples)

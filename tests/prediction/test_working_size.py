@@ -14,7 +14,7 @@ from sod.core.memory import NO_MEMORY, attempt
 from sod.data.samples import Sample
 from sod.methods.tokencut import TokenCut
 from sod.prediction import working_size
-from sod.prediction.working_size import WorkingSize, full_map, full_pixels, full_size
+from sod.prediction.working_size import WorkingSize, full_map, full_pixels
 
 WORDS = ["predict", "--config", str(CONFIGS / "demo.yaml"), "--data.num_workers=0"]
 
@@ -35,7 +35,7 @@ def test_a_large_image_is_predicted_small_and_written_whole(
     sample = Sample("a", tmp_path / "a.png")
     image = torch.from_numpy(small).permute(2, 0, 1) / 255
     assert np.array_equal(full_pixels(sample, image), pixels)
-    assert full_size(sample, image) == (120, 90)
+    assert full_pixels(sample, image).shape == (120, 90, 3)
     assert full_map(torch.ones(60, 45), (120, 90)).shape == (120, 90)
     sizes: list[tuple[int, ...]] = []
     saliency = TokenCut.saliency
@@ -55,7 +55,7 @@ def test_other_images_keep_their_size(tmp_path: Path) -> None:
     pixels = write(tmp_path / "a.png", 40, 30)
     assert WorkingSize()(pixels, None, (0, 0, 0))[0] is pixels
     image = torch.from_numpy(pixels).permute(2, 0, 1) / 255
-    assert full_size(Sample("a", tmp_path / "gone.png"), image) == (40, 30)
+    assert full_pixels(Sample("a", tmp_path / "gone.png"), image).shape == (40, 30, 3)
     assert np.array_equal(full_pixels(Sample("a", tmp_path / "gone.png"), image), pixels)
 
 
@@ -107,7 +107,7 @@ def test_results_inside_the_source_are_not_predicted_on(
         assert main([*words, "--out", str(tmp_path)]) == 0
     shown = " ".join(capsys.readouterr().out.split())
     assert shown.count("1 of 1 images") == 2
-    assert "2 images in" in shown
+    assert "2 images are results" in shown
     assert len(list(tmp_path.rglob("*.png"))) == 3
 
 

@@ -1,84 +1,172 @@
-"""`sod predict`: maps, overlays and cut-outs of images."""
+"""`sod predict`: maps, overlays, cut-outs and boxes of images and videos."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import get_args
+from typing import Any
 
-from pytorch_lightning.callbacks import Callback
 from rich.markup import escape
 
 from sod.cli.program import Program, console
+from sod.core.devices import describe_device
 from sod.core.distributed import is_rank_zero
-from sod.core.files import make_folder
+from sod.core.errors import SodError
+from sod.core.files import make_folder, state_checksum
 from sod.core.names import one_line
 from sod.data.samples import Sample
 from sod.engine.checkpoint import load_checkpoint
 from sod.labels.writing import write_labels
 from sod.prediction.answer_writer import AnswerWriter
+from sod.prediction.boxes import join_parts
+from sod.prediction.callback import PredictionCallback
+from sod.prediction.cutouts import CutoutOptions
 from sod.prediction.instances import InstanceWriter
-from sod.prediction.sources import SourceData, find_sources, without_results
+from sod.prediction.listing import list_inputs
+from sod.prediction.opacity import Keep, OpacityOptions
+from sod.prediction.outputs import KINDS, Output, parse_outputs
+from sod.prediction.resuming import begin, unfinished
+from sod.prediction.sources import SourceData, without_results
+from sod.prediction.videos import predict_videos
 from sod.prediction.working_size import WorkingSize
-from sod.prediction.writers import Output, PredictionWriter, parse_outputs
+from sod.prediction.writers import Look, PredictionWriter
 from sod.refinement.kinds import Refinement, parse_refinements
 
 
 def predict(
     cli: Program,
-    source: str,
+    source: str | list[str],
     out: str = "out",
     ckpt: str | None = None,
     output: str = "map,overlay,cutout",
     refine: str = "none",
     pseudo: str | None = None,
+    threshold: float = 0.5,
+    keep: Keep = "all",
+    sharpen: float = 0.0,
+    despill: bool = False,
+    crop: bool = False,
+    margin: float = 0.05,
+    background: str | None = None,
+    smooth: float = 0.0,
+    resume: bool = False,
     answers: int = 3,
 ) -> int:
-    """Write saliency maps, overlays and cut-outs of an image or a folder.
+    """Write maps, masks, overlays, cut-outs, boxes and instances of images and videos.
 
     Args:
         cli: The assembled program.
-        source: An image, or a folder (with its sub-folders).
+        source: Images, videos, folders (with their sub-folders), patterns such as "photos/*.jpg",
+            @list.txt or - for names on standard input; several of them, separated by spaces.
         out: Folder for the results, one sub-folder per kind of output.
         ckpt: Checkpoint of a trained method.
-        output: What to write, comma-separated: map, overlay, cutout (RGBA), instances (label map
-            and boxes, of methods that separate objects), answers (several masks to choose from).
+        output: What to write, comma-separated: map, mask, overlay, cutout (RGBA), boxes, coco
+            (annotations.json), instances (labels, colours and boxes, of methods that separate
+            objects), answers (several masks to choose from). Boxes are left, top, right, bottom.
+            Of videos: map, mask, overlay (mp4) and cutout (ProRes 4444 and VP9, with alpha).
         refine: Refinement of the saliency: none or bilateral.
         pseudo: Pseudo-label store to write instead; existing maps are not made again.
+        threshold: Masks, boxes and crops hold what is above it; --sharpen is centred on it.
+        keep: all objects, or only the largest one.
+        sharpen: Contrast of the opacity of cut-outs and overlays, 0 (as the map) to 1 (binary).
+        despill: Remove the background's colour from half-transparent pixels of cut-outs.
+        crop: Crop cut-outs to the objects.
+        margin: Free border of --crop, as a share of the longer side.
+        background: Colour (white, "#20a0ff") or image to lay cut-outs on, instead of transparency.
+        smooth: Weight of the earlier frames of a video in each map, 0 to below 1.
+        resume: Leave out images whose results are complete.
         answers: With the output answers, the largest number of them for an image.
     """
     outputs, refinement = parse_outputs(output), parse_refinements(refine)[0]
-    results = [Path(out) / kind for kind in get_args(Output)] if pseudo is None else [Path(pseudo)]
-    samples = _sources(source, results)
+    look = Look(
+        OpacityOptions(threshold, keep, sharpen),
+        CutoutOptions(despill, crop, margin, background),
+    )
+    results = [Path(out) / kind for kind in KINDS] if pseudo is None else [Path(pseudo)]
+    inputs = list_inputs(source)
+    images = _without_results(inputs.images, results)
     load_checkpoint(cli.method, ckpt)
     if pseudo is not None:
-        return _label(cli, samples, make_folder(pseudo), refinement)
+        return _label(cli, images, make_folder(pseudo), refinement)
     folder = make_folder(out)
-    writer = PredictionWriter(folder, outputs, refinement)
-    callbacks: list[Callback] = [writer]
+    if is_rank_zero():
+        begin(folder, _settings(cli, refinement, look, smooth), resume)
+    waiting = unfinished(folder, images, outputs) if resume else images
+    if len(waiting) < len(images):
+        _say(f"{len(images) - len(waiting)} of {len(images)} images are done already")
+    writers = _writers(images, folder, outputs, refinement, look, answers)
+    failures = _predict_images(cli, waiting, writers, f"{', '.join(outputs)} in {folder}")
+    if "coco" in outputs and images and is_rank_zero():
+        count = join_parts(folder / "coco", images, folder / "annotations.json")
+        _say(f"{folder / 'annotations.json'}: {count} images")
+    if inputs.videos:
+        trainer = cli.build_trainer([])
+        failures += predict_videos(
+            cli.method, inputs.videos, folder, outputs, refinement, look, smooth, trainer, _say
+        )
+    return _report(failures)
+
+
+def _writers(
+    images: list[Sample],
+    folder: Path,
+    outputs: list[Output],
+    refinement: Refinement,
+    look: Look,
+    answers: int,
+) -> list[PredictionCallback]:
+    """Return the callbacks that write the outputs; the first counts the images."""
+    writers: list[PredictionCallback] = [PredictionWriter(folder, outputs, refinement, look)]
     if "instances" in outputs:
-        callbacks.append(InstanceWriter(folder))
+        writers.append(InstanceWriter(folder))
     if "answers" in outputs:
-        callbacks.append(AnswerWriter(folder, answers, refinement))
-    groups = cli.method.reads_groups()
-    data = SourceData(samples, cli.datamodule.num_workers, groups, WorkingSize())
-    trainer = cli.build_trainer(callbacks)
-    trainer.predict(cli.method, datamodule=data, return_predictions=False)
-    summary = f"{writer.written} of {len(samples)} images: {', '.join(outputs)} in {folder}"
-    return _report(summary, writer.failures)
+        names = [sample.name for sample in images]
+        writers.append(AnswerWriter(folder, answers, refinement, names))
+    return writers
 
 
-def _sources(source: str, results: Sequence[Path]) -> list[Sample]:
-    """List the images of a source without the results that lie among them."""
-    found = find_sources(source)
+def _predict_images(
+    cli: Program, images: list[Sample], writers: list[PredictionCallback], what: str
+) -> list[str]:
+    """Predict on images, say where and on which device, and return the failures."""
+    counter = writers[0]
+    assert isinstance(counter, PredictionWriter)  # noqa: S101 - narrows the type
+    if images:
+        groups = cli.method.reads_groups()
+        data = SourceData(images, cli.datamodule.num_workers, groups, WorkingSize())
+        trainer = cli.build_trainer(writers)
+        trainer.predict(cli.method, datamodule=data, return_predictions=False)
+        device = describe_device(trainer.strategy.root_device)
+        _say(f"{counter.written} of {len(images)} images on {device}: {what}")
+    return counter.failures
+
+
+def _settings(cli: Program, refinement: Refinement, look: Look, smooth: float) -> dict[str, Any]:
+    """Return what the results depend on."""
+    return {
+        "method": type(cli.method).__name__,
+        "arguments": cli.method.arguments(),
+        "weights": state_checksum(cli.method.state_dict()),
+        "refine": refinement,
+        "smooth": smooth,
+        **asdict(look.opacity),
+        **asdict(look.cutout),
+    }
+
+
+def _without_results(found: list[Sample], results: Sequence[Path]) -> list[Sample]:
+    """Leave out the results that lie among the images."""
+    if not found:
+        return []
     samples = without_results(found, results)
-    if len(samples) < len(found) and is_rank_zero():
-        count = len(found) - len(samples)
-        line = f"{count} images in {source} are results of an earlier run: left out"
-        console.print(escape(one_line(line)), highlight=False, soft_wrap=True)
+    if len(samples) < len(found):
+        _say(f"{len(found) - len(samples)} images are results of an earlier run: left out")
     return samples
 
 
 def _label(cli: Program, samples: list[Sample], folder: Path, refinement: Refinement) -> int:
     """Write the maps into a pseudo-label store."""
+    if not samples:
+        raise SodError("--pseudo: needs images; `sod video --pseudo` labels the frames of a video.")
     written = write_labels(
         {"method": cli.method},
         samples,
@@ -88,14 +176,19 @@ def _label(cli: Program, samples: list[Sample], folder: Path, refinement: Refine
         workers=cli.datamodule.configured_workers,
         collect_failures=True,
     )
-    summary = f"{written.count} pseudo-masks made, {len(samples)} images, in {folder}"
-    return _report(summary, written.failures)
+    _say(f"{written.count} pseudo-masks made, {len(samples)} images, in {folder}")
+    return _report(written.failures)
 
 
-def _report(summary: str, failures: Sequence[str]) -> int:
-    """Print the summary and the failures, and return the exit code."""
+def _say(line: str) -> None:
+    """Print one line; the first process does it."""
     if is_rank_zero():
-        console.print(escape(one_line(summary)), highlight=False, soft_wrap=True)
+        console.print(escape(one_line(line)), highlight=False, soft_wrap=True)
+
+
+def _report(failures: Sequence[str]) -> int:
+    """Print the failures, and return the exit code."""
+    if is_rank_zero():
         for failure in failures:
             text = escape(one_line(failure))
             console.print(f"[red]failed[/] {text}", highlight=False, soft_wrap=True)

@@ -74,16 +74,18 @@ def resize_instances(objects: Instances, size: tuple[int, int]) -> Instances:
         objects: The instances of one image.
         size: Height and width of the result in pixels.
     """
-    scaled = F.interpolate(objects.labels[None, None].double(), size, mode="nearest-exact")[0, 0]
-    coarse = scaled.numpy().astype(np.int64)
-    kept = np.unique(coarse[coarse > 0])
+    # Labels are counted in floats: exact in float32 up to 2 ** 24 objects.
+    scaled = F.interpolate(objects.labels[None, None].float(), size, mode="nearest-exact")[0, 0]
+    coarse = scaled.to(torch.int32).numpy()
+    counts = np.bincount(coarse.ravel(), minlength=len(objects.areas) + 1)[1:]
+    kept = np.flatnonzero(counts) + 1
     ranks = np.zeros(len(objects.areas) + 1, dtype=np.int64)
     ranks[kept] = np.arange(1, len(kept) + 1)
     labels = ranks[coarse]
     return Instances(
         labels=torch.from_numpy(labels),
         boxes=torch.from_numpy(_boxes(labels, len(kept))),
-        areas=torch.from_numpy(np.bincount(labels.ravel(), minlength=len(kept) + 1)[1:]),
+        areas=torch.from_numpy(counts[kept - 1].astype(np.int64)),
         scores=objects.scores[torch.from_numpy(kept - 1)],
     )
 

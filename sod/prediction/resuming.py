@@ -1,0 +1,60 @@
+"""Predictions that go on where an earlier run stopped."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from sod.core.errors import SodError
+from sod.core.files import write_text
+from sod.data.samples import Sample
+from sod.prediction.outputs import Output, output_file
+
+SETTINGS = "prediction.json"
+"""The file in the output folder with what its results depend on."""
+
+
+def begin(folder: Path, settings: Mapping[str, Any], resume: bool) -> None:
+    """Write down what the results depend on; a resumed run must not mix in others.
+
+    Args:
+        folder: The output folder.
+        settings: Method, weights and options, as primitives.
+        resume: Whether an earlier run goes on.
+
+    Raises:
+        SodError: The results in the folder were made with other settings.
+    """
+    path = folder / SETTINGS
+    if resume and path.is_file():
+        before = _read(path)
+        changed = [key for key in settings if before.get(key) != settings[key]]
+        if changed:
+            raise SodError(
+                f"--resume: the results in {folder} were made with another {' and '.join(changed)}:"
+                " give another --out, or leave --resume out to make them again."
+            )
+    write_text(path, json.dumps(settings, indent=2) + "\n")
+
+
+def unfinished(folder: Path, samples: Sequence[Sample], outputs: Sequence[Output]) -> list[Sample]:
+    """Return the images that lack a file of an output. Files are written completely or not at all.
+
+    Args:
+        folder: The output folder.
+        samples: All images.
+        outputs: The kinds of output that are asked for.
+    """
+    return [
+        sample
+        for sample in samples
+        if not all(output_file(folder, kind, sample.name).is_file() for kind in outputs)
+    ]
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SodError(f"{path}: cannot be read: leave --resume out.") from error
+    return content if isinstance(content, dict) else {}

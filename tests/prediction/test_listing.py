@@ -1,0 +1,78 @@
+"""What `--source` names."""
+
+import io
+from pathlib import Path
+
+import pytest
+from helpers.image_files import write_images
+
+from sod.core.errors import SodError
+from sod.prediction.listing import list_inputs
+
+
+@pytest.fixture(autouse=True)
+def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    write_images(tmp_path / "a", "1", "2")
+    write_images(tmp_path / "b" / "c", "2", "3")
+    (tmp_path / "b" / "clip.MP4").touch()
+    return tmp_path
+
+
+def names(source: str | list[str]) -> list[str]:
+    return [sample.name for sample in list_inputs(source).images]
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("a", ["1", "2"]),
+        ("a/1.png", ["1"]),
+        ("b", ["c/2", "c/3"]),
+        (["a/1.png", "a/2.png"], ["1", "2"]),
+        (["a", "b"], ["a/1", "a/2", "b/c/2", "b/c/3"]),
+        (["a/2.png", "b/c/2.png"], ["a/2", "b/c/2"]),
+        ("*/1.png", ["1"]),
+        ("**/2.png", ["a/2", "b/c/2"]),
+        (["a/1.png", "a"], ["1", "2"]),
+    ],
+)
+def test_files_folders_and_patterns(source: str | list[str], expected: list[str]) -> None:
+    assert names(source) == expected
+
+
+def test_a_list_in_a_file_and_on_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("list.txt").write_text("a/1.png\n\nb/c/3.png\n")
+    assert names("@list.txt") == ["a/1", "b/c/3"]
+    monkeypatch.setattr("sys.stdin", io.StringIO("b/c\na/1.png\n"))
+    assert names("-") == ["b/c/2", "b/c/3", "a/1"]
+
+
+def test_videos_are_told_from_images() -> None:
+    inputs = list_inputs(["b", "a/1.png"])
+    assert [sample.name for sample in inputs.videos] == ["b/clip"]
+    assert [sample.image.suffix for sample in inputs.images] == [".png"] * 3
+
+
+def test_a_name_with_brackets_is_a_file_before_it_is_a_pattern() -> None:
+    write_images(Path("d"), "x[1]")
+    assert names("d/x[1].png") == ["x[1]"]
+    assert names("d/*.png") == ["x[1]"]
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("c", "there is no such file or folder"),
+        ("a/11.png", r"Did you mean 'a/1\.png'"),
+        ("a/*.jpg", "matches no file"),
+        ("@lst.txt", "cannot be read as a list of names. Did you mean 'list.txt'"),
+        ("@list.txt", "lists no names"),
+        ("empty", "there is no image in this folder"),
+    ],
+)
+def test_mistakes(source: str, message: str) -> None:
+    Path("empty").mkdir()
+    Path("list.txt").write_text("\n")
+    with pytest.raises(SodError, match=message):
+        list_inputs(source)

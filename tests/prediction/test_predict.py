@@ -1,0 +1,64 @@
+"""`sod predict`: outputs, and going on where an earlier run stopped."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sod.cli import main
+from sod.data.synthetic import write_scenes
+
+Errors = Callable[[], str]
+BOX = ["predict", "--model", "CentreBox", "--data.num_workers", "0"]
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    write_scenes(tmp_path / "own", count=3, size=(40, 60), seed=1)
+    return tmp_path / "own" / "images"
+
+
+def test_every_output_by_hand(photos: Path, tmp_path: Path) -> None:
+    words = [*BOX, "--model.share", "0.5", "--source", str(photos), "--out", str(tmp_path / "o")]
+    kinds = "map,mask,overlay,cutout,boxes,coco"
+    assert main([*words, "--output", kinds, "--crop", "--margin", "0", "--background=white"]) == 0
+    mask = np.asarray(Image.open(tmp_path / "o" / "mask" / "0001.png"))
+    assert sorted(np.unique(mask)) == [0, 255]
+    assert (mask > 0).sum() == 20 * 30
+    cutout = Image.open(tmp_path / "o" / "cutout" / "0001.png")
+    assert (cutout.mode, cutout.size) == ("RGB", (30, 20))
+    pixels = np.asarray(Image.open(photos / "0001.png").convert("RGB"))
+    np.testing.assert_array_equal(np.asarray(cutout), pixels[10:30, 15:45])
+    (box,) = json.loads((tmp_path / "o" / "boxes" / "0001.json").read_text())["objects"]
+    assert box == {"box": [15, 10, 45, 30], "area": 600, "score": 1.0}
+    annotations = json.loads((tmp_path / "o" / "annotations.json").read_text())
+    assert [row["bbox"] for row in annotations["annotations"]] == [[15, 10, 30, 20]] * 3
+
+
+def test_a_resumed_run_makes_what_is_missing(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], errors: Errors
+) -> None:
+    out = tmp_path / "o"
+    words = [*BOX, "--source", str(photos), "--out", str(out), "--output", "map,boxes"]
+    assert main(words) == 0
+    (out / "map" / "0001.png").unlink()
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("000[02].*")}
+    assert main([*words, "--resume"]) == 0
+    assert "2 of 3 images are done already" in capsys.readouterr().out
+    assert (out / "map" / "0001.png").is_file()
+    assert before == {path: path.stat().st_mtime_ns for path in out.rglob("000[02].*")}
+    assert main([*words, "--resume"]) == 0
+    capsys.readouterr()
+    assert main([*words, "--resume", "--model.share", "0.3", "--threshold", "0.4"]) == 2
+    assert "made with another arguments and threshold" in errors()
+
+
+def test_the_device_is_named(
+    photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [*BOX, "--source", str(photos), "--out", str(tmp_path / "o"), "--output", "map"]
+    assert main([*words, "--trainer.accelerator", "cpu"]) == 0
+    assert "3 of 3 images on the CPU: map in" in capsys.readouterr().out
