@@ -11,7 +11,7 @@ from pytorch_lightning.trainer.states import TrainerFn
 from sod.core.errors import SodError
 from sod.core.seed import check_seed, run_seed
 from sod.data.benchmarks import Dataset, find_dataset
-from sod.data.dataset import Regions, SaliencyDataset
+from sod.data.dataset import OnError, Regions, SaliencyDataset
 from sod.data.loader import Loader, default_workers
 from sod.data.samples import Sample
 from sod.data.transforms import Augmentation, EvalTransform, TrainTransform
@@ -54,6 +54,8 @@ class SaliencyData(LightningDataModule):
     """
 
     _regions: Regions | None = None
+    strict: bool = False
+    """Whether an unreadable image ends a training without masks, instead of being skipped."""
     _groups = False
 
     def __init__(
@@ -167,7 +169,10 @@ class SaliencyData(LightningDataModule):
         if self._labels is not None:
             labels, masks = self._labels, True
             samples = [s._replace(mask=labels[s.image]) for s in samples if s.image in labels]
-        dataset = SaliencyDataset(samples, transform, masks, self.seed, self._regions)
+        substitute = not (masks or self.strict or self._groups)
+        dataset = SaliencyDataset(
+            samples, transform, masks, self.seed, self._regions, substitute=substitute
+        )
         trainer = self.trainer
         sharing = (trainer.world_size, trainer.accumulate_grad_batches) if trainer else (1, 1)
         return self._loader(dataset, self.process_batch_size(*sharing), training=True)
@@ -221,7 +226,7 @@ class SaliencyData(LightningDataModule):
             batch_size: Training images per batch, counted as before. None: unchanged.
             seed: Seed of shuffling and augmentation. None: unchanged.
         """
-        return SaliencyData(
+        copy = SaliencyData(
             root=self.root,
             train=train,
             val=self.val,
@@ -238,6 +243,8 @@ class SaliencyData(LightningDataModule):
             batch_size_per=self.batch_size_per,
             val_masks=self.val_masks,
         )
+        copy.strict = self.strict
+        return copy
 
     def train_on(self, labels: Mapping[Path, Path]) -> None:
         """Train on the given masks, for instance pseudo-masks, instead of the datasets' own.
@@ -285,14 +292,22 @@ class SaliencyData(LightningDataModule):
 
     def _eval_loader(self, samples: list[Sample], masks: bool) -> Loader:
         dataset = SaliencyDataset(samples, EvalTransform(), masks, self.seed)
-        return self._loader(dataset, self.eval_batch_size, training=False)
+        on_error: OnError = "raise" if masks or self.strict else "collect"
+        return self._loader(dataset, self.eval_batch_size, training=False, on_error=on_error)
 
-    def _loader(self, dataset: SaliencyDataset, batch_size: int, training: bool) -> Loader:
+    def _loader(
+        self,
+        dataset: SaliencyDataset,
+        batch_size: int,
+        training: bool,
+        on_error: OnError = "raise",
+    ) -> Loader:
         return Loader(
             dataset,
             batch_size,
             training=training,
             workers=self.num_workers,
+            on_error=on_error,
             replicas=self.trainer.world_size if self.trainer else 1,
             rank=self.trainer.global_rank if self.trainer else 0,
             groups=self._groups,

@@ -48,6 +48,7 @@ class Item(NamedTuple):
         mask: Uint8 ``[h, w]``, 0..255, or None.
         error: One line that names the unreadable file, or None.
         region: Bool ``[1, h, w]``, the region of the dataset's ``regions``, or None.
+        skipped: One line that names the unreadable file in whose place the sample stands, or None.
     """
 
     sample: Sample
@@ -55,6 +56,7 @@ class Item(NamedTuple):
     mask: Tensor | None = None
     error: str | None = None
     region: Tensor | None = None
+    skipped: str | None = None
 
 
 class Batch(TypedDict):
@@ -64,7 +66,7 @@ class Batch(TypedDict):
         images: Float32 RGB ``[B, 3, H, W]`` in [0, 1], not normalised.
         masks: Per image, uint8 ``[h, w]``, 0..255, or None (always None where masks are not used).
         samples: Per image, its name and files.
-        errors: One line for each unreadable file that was left out; empty in training.
+        errors: One line for each unreadable file that was left out, or in training replaced.
         regions: Bool ``[B, 1, h, w]``, where the dataset draws regions.
     """
 
@@ -106,6 +108,8 @@ class SaliencyDataset(Dataset[Item]):
         with_masks: Also read the masks. If False, no mask is ever opened.
         seed: Seed of the augmentation.
         regions: Draws a region of each transformed image, in the process that reads it; or None.
+        substitute: Return the next readable sample in the place of an unreadable one, so that
+            batches keep their size, and each epoch is the same for any number of workers.
 
     Raises:
         SodError: ``with_masks`` is set and a sample has no mask.
@@ -118,7 +122,9 @@ class SaliencyDataset(Dataset[Item]):
         with_masks: bool,
         seed: int = 0,
         regions: Regions | None = None,
+        substitute: bool = False,
     ) -> None:
+        self.substitute = substitute
         self.samples = list(samples)
         self.transform = transform
         self.with_masks = with_masks
@@ -135,13 +141,23 @@ class SaliencyDataset(Dataset[Item]):
     def __getitem__(self, key: int) -> Item:
         """Return one sample; an unreadable file is reported in ``error`` and not raised."""
         epoch, index = divmod(key, len(self.samples))
-        sample = self.samples[index]
+        seed = (self.seed, epoch, index)
+        item = self._read(self.samples[index], seed)
+        if item.error is None or not self.substitute:
+            return item
+        following = [*self.samples[index + 1 :], *self.samples[:index]]
+        others = (self._read(sample, seed) for sample in following)
+        found = next((other for other in others if other.error is None), item)
+        return found._replace(skipped=item.error)
+
+    def _read(self, sample: Sample, seed: tuple[int, int, int]) -> Item:
+        """Read and transform one sample."""
         try:
             image = read_image(sample.image)
             mask = _mask_of(sample, image) if self.with_masks else None
-            image, mask = self.transform(image, mask, (self.seed, epoch, index))
+            image, mask = self.transform(image, mask, seed)
             size = (image.shape[0], image.shape[1])
-            region = self.regions(sample.name, epoch, size) if self.regions else None
+            region = self.regions(sample.name, seed[1], size) if self.regions else None
         except ImageError as error:
             return Item(sample, torch.zeros(3, 0, 0), None, str(error))
         tensor = None if mask is None else torch.from_numpy(mask)
@@ -203,6 +219,7 @@ def _readable(items: Sequence[Item], on_error: OnError) -> tuple[list[Item], lis
     errors = [item.error for item in items if item.error is not None]
     if errors and on_error == "raise":
         raise ImageError(errors[0])
+    errors += [item.skipped for item in items if item.skipped is not None and item.error is None]
     return [item for item in items if item.error is None], errors
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from sod.core.errors import SodError
 from sod.data.image_files import SUFFIXES
+from sod.data.naming import unique_names
 
 _JUNK = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
 
@@ -91,14 +92,20 @@ def pair(images: Path, masks: Path | None, recursive: bool = False) -> Pairs:
 
     Args:
         images: The folder of images.
-        masks: The folder of masks, or None.
+        masks: The folder of masks, or None. Without masks, images that differ in their suffix only
+            have it in their name.
         recursive: Also search the subfolders of both.
 
     Raises:
-        SodError: A folder is missing, or two files in one folder share a name.
+        SodError: A folder is missing, or two images share a name by which a mask is to be found,
+            or two masks do.
     """
+    if masks is None:
+        files = discover_images(images, recursive)
+        names = unique_names([file.relative_to(images) for file in files])
+        return Pairs([Sample(*pair) for pair in zip(names, files, strict=True)], [])
     image_index = _unique(index_by_name(images, recursive))
-    mask_index = _unique(index_by_name(masks, recursive)) if masks else {}
+    mask_index = _unique(index_by_name(masks, recursive))
     samples = [Sample(name, path, mask_index.get(name)) for name, path in image_index.items()]
     return Pairs(samples, [path for name, path in mask_index.items() if name not in image_index])
 

@@ -16,6 +16,7 @@ from sod.engine.mask_validation import MASK_MEASURES, MaskValidation
 from sod.engine.method import Method
 from sod.engine.run_checkpoints import RunCheckpoints
 from sod.engine.schedule import RunLength
+from sod.engine.skipped import SkippedImages
 from sod.engine.visuals import ImageGrids
 
 SCORE = "val/score"
@@ -116,6 +117,7 @@ def training_trainer(
     best = BestScore(options.best, BEST[options.best]) if scored else None
     callbacks: list[Callback] = [
         RunLength(report),
+        SkippedImages(report),
         ImageGrids(options.grids_every),
         LearningRateMonitor("step"),
         *([MaskValidation()] if data.val_masks else []),

@@ -18,6 +18,7 @@ from sod.engine.method import Method
 from sod.engine.optimisers import OptimiserConfig
 from sod.engine.training import Training
 from sod.labels.selection import Candidate, SelectionConfig, select, selected_scores
+from sod.labels.skipping import report_failures, without_unreadable
 from sod.labels.store import LabelStore, complete_store
 from sod.labels.teachers import build_teacher
 from sod.labels.writing import write_labels
@@ -94,6 +95,7 @@ class LabelLearner(Method):
             return
         samples = data.train_samples()
         store = self._open_store(samples, training)
+        samples = [sample for sample in samples if sample.name in store.labels]
         candidates = [Candidate.of(store.labels[sample.name]) for sample in samples]
         scores = selected_scores(select(candidates, self.labels.selection))
         self.use_labels(data, samples, store, scores)
@@ -152,7 +154,12 @@ class LabelLearner(Method):
         """Return the store with the pseudo-masks of the samples, written where they are missing."""
         labels = self.labels
         if labels.teacher is None and labels.store is not None:
-            return complete_store(labels.store, samples)
+            readable = (
+                samples
+                if training.data.strict
+                else without_unreadable(labels.store, samples, training.report)
+            )
+            return complete_store(labels.store, readable)
         teacher = build_teacher(labels.teacher) if labels.teacher else self.default_teacher()
         folder = Path(labels.store) if labels.store else training.folder / "pseudo"
         written = write_labels(
@@ -162,6 +169,8 @@ class LabelLearner(Method):
             training.build_trainer,
             refinement=labels.refine,
             workers=training.data.configured_workers,
+            collect_failures=not training.data.strict,
             precision="32-true",
         )
+        report_failures(written.failures, training.report)
         return written.stores["teacher"]

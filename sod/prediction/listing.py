@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sod.core.errors import SodError, suggest_path
+from sod.data.naming import unique_names
 from sod.data.samples import Sample, discover_images
-from sod.prediction.sources import unique_names
 
 VIDEOS = frozenset({".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".wmv"})
 """Suffixes, in lower case, of the files that are read as videos."""

@@ -6,8 +6,8 @@ import pytest
 from helpers.image_files import write_images
 
 from sod.core.errors import SodError
+from sod.data.naming import unique_names
 from sod.prediction.listing import list_inputs
-from sod.prediction.sources import unique_names
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ def test_results_have_names_of_their_own(files: str, names: str) -> None:
 
 def test_a_result_that_would_be_a_folder_is_named() -> None:
     files = [Path("a.jpg"), Path("a.png/b.png"), Path("a.jpg.png/c.png")]
-    with pytest.raises(SodError, match=r"the result of a\.jpg has the name of a folder"):
+    with pytest.raises(SodError, match=r"^a\.jpg: its results would have the name of a folder"):
         unique_names(files)
 
 

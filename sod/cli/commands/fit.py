@@ -17,6 +17,7 @@ def fit(
     grids_every: int = 50,
     best: str = "val/score",
     overwrite: bool = False,
+    strict: bool = False,
 ) -> int:
     """Train a method on images; masks are read with data.supervised or data.val_masks only.
 
@@ -32,6 +33,7 @@ def fit(
         best: Figure that selects best.ckpt: the label-free val/score, or with data.val_masks
             val_masks/iou, val_masks/max_f or val_masks/mae.
         overwrite: Replace the run in --out instead of going on with it.
+        strict: End at an image that cannot be read, instead of skipping it.
     """
     method = cli.method
     name = type(method).__name__
@@ -39,6 +41,7 @@ def fit(
         raise SodError(
             f"{name} is training-free, there is nothing to fit: use `evaluate` or `predict`."
         )
+    cli.datamodule.strict = strict
     training = Training(
         name,
         cli.datamodule,

@@ -16,6 +16,7 @@ from sod.engine.checkpoint import AtomicCheckpointIO
 from sod.engine.monitors import foreground_shares
 from sod.engine.training import Training
 from sod.labels.selection import Candidate
+from sod.labels.skipping import report_failures, without_unreadable
 from sod.labels.store import LabelStore, complete_store
 from sod.labels.writing import write_labels
 from sod.methods.generations.combination import Combination, write_combined_labels
@@ -80,6 +81,8 @@ class Labelling:
             fast_dev_run: Train the quality network for one step only, as the students were.
         """
         stores = self._member_maps(number, members, samples)
+        if not self.training.data.strict:
+            samples = [s for s in samples if all(s.name in x.labels for x in stores.values())]
         thumbnails = read_thumbnails(samples, stores, self._images)
         agreement = scores = thumbnails.agreement()
         if number:
@@ -96,6 +99,9 @@ class Labelling:
     ) -> dict[str, LabelStore]:
         """Return the stores with each member's maps, written where they are missing."""
         given = self.method.teacher_stores() if number == 0 else {}
+        if not self.training.data.strict:
+            for path in given.values():
+                samples = without_unreadable(path, samples, self.training.report)
         stores = {name: complete_store(path, samples) for name, path in given.items()}
         if not members:
             return stores
@@ -108,7 +114,9 @@ class Labelling:
             self.training.build_trainer,
             workers=self.training.data.configured_workers,
             callbacks=[self._images],
+            collect_failures=not self.training.data.strict,
         )
+        report_failures(written.failures, self.training.report)
         self._device = written.device
         return stores | written.stores
 

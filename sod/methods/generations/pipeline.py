@@ -182,7 +182,9 @@ class Pipeline:
         members = ensemble_members(trained, number, self.method.keep_previous_students)
         labelled = self.labelling.label(number, members, samples, self.fast_dev_run)
         if is_rank_zero():
-            shown = self.data.variant(self._datasets(1)).train_samples()
+            first = self.data.variant(self._datasets(1)).train_samples()
+            stores = self.labelling.labels.values()
+            shown = [s for s in first if all(s.name in store.labels for store in stores)]
             write_report(self.folder, number, trained_on, labelled, shown, self.labelling.labels)
         if number:
             self._save_ensemble(self._place(number) / "ensemble.ckpt")
