@@ -12,11 +12,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from sod.core.errors import ImageError
+from sod.core.names import one_line
 from sod.data.benchmarks import Benchmark, Location, find_location
 from sod.data.reading import grey_fraction, read_image, read_mask
 from sod.data.samples import Sample, index_by_name
 
 Level = Literal["defect", "known", "note"]
+UNREADABLE = "unreadable"
 GREY_NOTE = 0.01  # share of grey pixels above which the threshold of a mask affects results
 _COLOURS = {"defect": "red", "known": "yellow", "note": "cyan"}
 
@@ -130,22 +132,39 @@ def check_dataset(root: Path | str, name: str) -> CheckReport:
 
 
 def render_table(*reports: CheckReport) -> Table:
-    """Return a terminal table of reports: a row per dataset, with one line per finding."""
-    table = Table("dataset", "images", "published", "masks", "grey", "findings", show_lines=True)
+    """Return a terminal table of reports: a row per dataset, with the number of its findings."""
+    table = Table("dataset", "images", "published", "masks", "grey", "findings")
+    table.columns[0].overflow = "fold"  # never cut
     for report in reports:
-        lines = [
-            f"[{_COLOURS[level]}]{level}[/] {escape(what + _shortened(names))}"
-            for level, what, names in report.issues
+        levels = [issue.level for issue in report.issues]
+        counts = [
+            f"[{colour}]{levels.count(level)} {level}[/]"
+            for level, colour in _COLOURS.items()
+            if level in levels
         ]
         table.add_row(
-            escape(report.name),
+            escape(one_line(report.name)),
             str(report.found) + (f" in {report.groups} groups" if report.groups > 1 else ""),
             "-" if report.expected is None else str(report.expected),
             str(report.paired),
             f"{report.grey:.2%}",
-            "\n".join(lines) or "[green]nothing wrong[/]",
+            ", ".join(counts) or "[green]nothing wrong[/]",
         )
     return table
+
+
+def finding_lines(*reports: CheckReport) -> list[str]:
+    """Return one line of rich's markup per finding; unreadable files are all named, one a line."""
+    return [
+        f"{escape(one_line(report.name))}: [{_COLOURS[level]}]{level}[/] {escape(one_line(text))}"
+        for report in reports
+        for level, what, names in report.issues
+        for text in (
+            [f"{what}: {name}" for name in names]
+            if what == UNREADABLE
+            else [what + _shortened(names)]
+        )
+    ]
 
 
 def _read(name: str, images: Sequence[Path], masks: Sequence[Path] | None) -> _Reading:
@@ -196,11 +215,12 @@ def _pairing_issues(
         yield from _listed("defect", "masks without image", masks.keys() - images.keys())
     for kind, index in (("images", images), ("masks", masks)):
         shared = [key for key, paths in index.items() if len(paths) > 1]
-        yield from _listed("defect", f"{kind} that share a name", shared)
+        level: Level = "note" if location.folders.masks is None else "defect"
+        yield from _listed(level, f"{kind} that share a name", shared)
 
 
 def _content_issues(readings: Sequence[_Reading], resized: frozenset[str]) -> Iterable[Issue]:
-    yield from _listed("defect", "unreadable", [e for r in readings for e in r.errors])
+    yield from _listed("defect", UNREADABLE, [e for r in readings for e in r.errors])
     unequal = [r.sizes for r in readings if r.sizes and r.name not in resized]
     yield from _listed("defect", "mask and image differ in size", unequal)
     ones = [r.name for r in readings if r.is_zero_one]

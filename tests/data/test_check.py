@@ -6,7 +6,7 @@ from helpers.image_files import write_images
 from PIL import Image
 from rich.console import Console
 
-from sod.data.check import CheckReport, check_dataset, render_table
+from sod.data.check import CheckReport, check_dataset, finding_lines, render_table
 
 
 def findings(report: CheckReport) -> dict[str, tuple[str, tuple[str, ...]]]:
@@ -93,7 +93,10 @@ def test_the_table_shows_counts_and_findings(tmp_path: Path) -> None:
     folder = own(tmp_path)
     (folder / "images/[b].png").write_bytes(b"")
     console = Console(width=200, record=True, quiet=False, file=(tmp_path / "log").open("w"))
-    console.print(render_table(check_dataset(tmp_path, "own")))
+    report = check_dataset(tmp_path, "own")
+    console.print(render_table(report))
+    for line in finding_lines(report):
+        console.print(line, soft_wrap=True)
     text = console.export_text()
     assert "images without mask (1): [b]" in text
     assert "the file is empty" in text

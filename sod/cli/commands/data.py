@@ -9,7 +9,7 @@ from sod.cli.program import console
 from sod.core.errors import SodError
 from sod.core.files import make_folder
 from sod.data.benchmarks import available, find_dataset
-from sod.data.check import check_dataset, render_table
+from sod.data.check import check_dataset, finding_lines, render_table
 from sod.data.compose import compose_set
 
 
@@ -33,16 +33,21 @@ def _check(options: Any) -> int:  # noqa: ANN401 - a Namespace
     if options["out"] is not None:
         raise SodError("--out: `data check` writes nothing; `data compose` does.")
     root, name = options["data.root"], options["data.name"]
-    names = name.split(",") if name else available(Path(root))
+    names = [*options["names"], *(name.split(",") if name else [])] or available(Path(root))
     if not names:
-        raise SodError(f"--data.root {root}: holds none of the known benchmarks.")
+        raise SodError(
+            f"--data.root {root}: holds none of the known benchmarks; to check a folder of your "
+            "own, name it: `sod data check FOLDER`."
+        )
     reports = [check_dataset(root, dataset.strip()) for dataset in names]
     console.print(render_table(*reports))
+    for line in finding_lines(*reports):
+        console.print(line, soft_wrap=True, highlight=False)
     return 1 if any(report.defects for report in reports) else 0
 
 
 def _compose(options: Any) -> int:  # noqa: ANN401 - a Namespace
-    if options["data.name"] is None or options["out"] is None:
+    if options["names"] or options["data.name"] is None or options["out"] is None:
         raise SodError("data compose: give --data.name SET (groups with masks) and --out DIR.")
     samples = find_dataset(options["data.root"], options["data.name"]).samples
     folder = make_folder(options["out"])
@@ -53,6 +58,7 @@ def _compose(options: Any) -> int:  # noqa: ANN401 - a Namespace
 
 def _add_options(parser: SodParser) -> None:
     parser.add_argument("action", choices=["check", "compose"], help="what to do")
+    parser.add_argument("names", type=str, nargs="*", default=[], help="check: as --data.name")
     parser.add_argument("--data.root", type=str, default="datasets", help="the data root")
     parser.add_argument(
         "--data.name",
