@@ -15,7 +15,7 @@ from sod.core.errors import ImageError
 from sod.core.names import one_line
 from sod.data.benchmarks import Benchmark, Location, find_location
 from sod.data.reading import grey_fraction, read_image, read_mask
-from sod.data.samples import Sample, index_by_name
+from sod.data.samples import Sample, index_by_name, pair
 
 Level = Literal["defect", "known", "note"]
 UNREADABLE = "unreadable"
@@ -103,7 +103,7 @@ def check_dataset(root: Path | str, name: str) -> CheckReport:
     location = find_location(Path(root), name)
     images_dir, masks_dir, recursive = location.folders
     surplus = _known(location.benchmark, "surplus")
-    all_images = index_by_name(images_dir, recursive)
+    all_images = _images_by_name(location)
     images = {key: paths for key, paths in all_images.items() if key not in surplus}
     masks = index_by_name(masks_dir, recursive) if masks_dir else {}
     with ThreadPoolExecutor() as pool:  # decoding releases the interpreter lock
@@ -129,6 +129,14 @@ def check_dataset(root: Path | str, name: str) -> CheckReport:
         issues=tuple(issues),
         groups=len(groups),
     )
+
+
+def _images_by_name(location: Location) -> dict[str, list[Path]]:
+    """Return the image files by sample name; without masks, each file has a name of its own."""
+    images, masks, recursive = location.folders
+    if masks is not None:
+        return index_by_name(images, recursive)
+    return {sample.name: [sample.image] for sample in pair(images, None, recursive).samples}
 
 
 def render_table(*reports: CheckReport) -> Table:
@@ -215,8 +223,7 @@ def _pairing_issues(
         yield from _listed("defect", "masks without image", masks.keys() - images.keys())
     for kind, index in (("images", images), ("masks", masks)):
         shared = [key for key, paths in index.items() if len(paths) > 1]
-        level: Level = "note" if location.folders.masks is None else "defect"
-        yield from _listed(level, f"{kind} that share a name", shared)
+        yield from _listed("defect", f"{kind} that share a name", shared)
 
 
 def _content_issues(readings: Sequence[_Reading], resized: frozenset[str]) -> Iterable[Issue]:

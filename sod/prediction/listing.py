@@ -33,7 +33,7 @@ def list_inputs(sources: str | Sequence[str]) -> Inputs:
     A source is a file, a folder (with its sub-folders), a pattern such as ``photos/*.jpg``,
     ``@list.txt`` (one name a line), or ``-`` (one name a line on standard input). Of a single
     folder the results are named by the paths below it, of several sources by those below their
-    common folder (:func:`sod.prediction.sources.unique_names`).
+    common folder (:func:`sod.data.naming.unique_names`).
 
     Args:
         sources: One source or several.

@@ -6,6 +6,9 @@ from helpers.image_files import write_images
 from PIL import Image
 from rich.console import Console
 
+from sod.cli import main
+from sod.cli.commands.data import data
+from sod.core.errors import SodError
 from sod.data.check import CheckReport, check_dataset, finding_lines, render_table
 
 
@@ -100,6 +103,27 @@ def test_the_table_shows_counts_and_findings(tmp_path: Path) -> None:
     text = console.export_text()
     assert "images without mask (1): [b]" in text
     assert "the file is empty" in text
+
+
+def test_a_folder_of_photos_is_checked_by_its_path(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    folder = tmp_path / "my_photos"
+    long = "a_photo_with_a_name_that_no_column_of_a_table_can_hold_" * 3
+    write_images(folder, "b", "c", distinct=True)
+    write_images(folder, "b", suffix=".jpg")
+    (folder / f"{long}.jpg").write_bytes(b"no image")
+    assert main(["data", "check", str(folder)]) == 1
+    shown = capsys.readouterr().out
+    assert f"unreadable: {folder / long}.jpg: not an image" in shown
+    assert "share a name" not in shown
+    (folder / f"{long}.jpg").unlink()
+    (folder / "b.png").write_bytes(b"")
+    assert main(["data", "check", str(folder)]) == 1
+    assert "b.png: the file is empty" in capsys.readouterr().out
+    with pytest.raises(SodError, match="sod data check FOLDER"):
+        data(["check", "--data.root", str(tmp_path)])
 
 
 def test_half_of_ecssd_is_half_of_ecssd(shared: Path) -> None:
