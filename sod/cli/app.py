@@ -25,6 +25,7 @@ from sod.cli.program import console
 from sod.cli.tuned import expand_tuned
 from sod.core.distributed import external_launch, is_rank_zero
 from sod.core.errors import SodError
+from sod.core.files import atomic_file
 from sod.core.half_precision import emulation_notice
 from sod.core.seed import check_seed
 from sod.data.datamodule import SaliencyData
@@ -127,7 +128,8 @@ class SodCLI(LightningCLI):
 
     def save_config(self, path: Path) -> None:
         """Write the whole configuration as YAML, which reproduces the run."""
-        self.parser.save(self.config, str(path), overwrite=True)
+        with atomic_file(path) as temporary:
+            self.parser.save(self.config, str(temporary), overwrite=True)
 
     def build_trainer(
         self,

@@ -1,13 +1,18 @@
 """The TensorBoard log of a run."""
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+import yaml
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.loggers import TensorBoardLogger
+from pytorch_lightning.utilities import rank_zero_only
 
+from sod.core.files import write_text
 from sod.engine.method import primitive
 
 POINTS = 50
@@ -38,6 +43,18 @@ class RunLog(TensorBoardLogger):
         plain = {name: _listed(primitive(value)) for name, value in dict(params).items()}
         super().log_hyperparams(plain, *args, **kwargs)
 
+    @rank_zero_only
+    def save(self) -> None:
+        """Bring what was logged to disk, and ``hparams.yaml`` if it is not there.
+
+        Raises:
+            SodError: The file cannot be written.
+        """
+        self.experiment.flush()
+        path = Path(self.log_dir) / self.NAME_HPARAMS_FILE
+        if self.hparams and not path.is_file():
+            write_text(path, yaml.safe_dump(dict(self.hparams), sort_keys=False))
+
 
 class LogInterval(Callback):
     """Logs short runs more often than every 50 steps, where no interval is configured."""
@@ -53,6 +70,22 @@ def _listed(value: Any) -> Any:  # noqa: ANN401 - an argument as primitives
     if isinstance(value, dict):
         return {key: _listed(item) for key, item in value.items()}
     return [_listed(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+@contextmanager
+def quiet_writer() -> Iterator[None]:
+    """Let the thread that writes the log fail without a traceback: the trainer gets its error."""
+    former = threading.excepthook
+
+    def report(failed: threading.ExceptHookArgs) -> None:
+        if not isinstance(failed.exc_value, OSError):
+            former(failed)
+
+    threading.excepthook = report
+    try:
+        yield
+    finally:
+        threading.excepthook = former
 
 
 def log_step(trainer: pl.Trainer) -> None:

@@ -12,10 +12,12 @@ from pathlib import Path
 import pytorch_lightning as pl
 
 from sod.core.distributed import decide_on_rank_zero, is_distributed, is_rank_zero
+from sod.core.errors import SodError
 from sod.core.files import make_folder
 from sod.core.locks import locked_folder
 from sod.data.datamodule import SaliencyData
 from sod.engine.checkpoint import load_checkpoint, read_checkpoint
+from sod.engine.log import quiet_writer
 from sod.engine.method import Method
 from sod.engine.run_folder import CONFIG, RunPlan, check_same_run, clear_run, holds_run
 from sod.engine.trainer import (
@@ -92,11 +94,18 @@ class Training:
 
         Raises:
             SodError: The folder cannot be made, another process writes there, or it holds the run
-                of another configuration.
+                of another configuration; or the disk is full.
         """
-        with self._stack:
+        with self._stack, quiet_writer():
             make_folder(self.plan.folder)
-            yield
+            try:
+                yield
+            except OSError as error:
+                name = error.filename or self.folder
+                raise SodError(
+                    f"{name}: cannot be read or written: {error.strerror or error}; when that is "
+                    "mended, the same command goes on."
+                ) from error
 
     @cached_property
     def plan(self) -> RunPlan:

@@ -10,7 +10,7 @@ import torch
 from pytorch_lightning.callbacks import Callback
 from torch import Tensor, nn
 
-from sod.core.distributed import barrier, gather
+from sod.core.distributed import barrier, gather, is_rank_zero
 from sod.core.errors import SodError
 from sod.core.memory import NoMemory, attempt
 from sod.data.dataset import AnyBatch
@@ -159,6 +159,9 @@ def write_labels(
     if wanted:
         data = SourceData(wanted, workers, groups)
         trainer.predict(Labeller(methods, missing), datamodule=data, return_predictions=False)
+    elif is_rank_zero():
+        for store in stores.values():
+            store.join()  # a run that was killed before may have left parts
     if writer.failures and not collect_failures:
         raise SodError(writer.failures[0])
     barrier()

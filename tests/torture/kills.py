@@ -4,57 +4,11 @@ import random
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
+from torture.attack import Attack, Undisturbed, undisturbed
 from torture.cases import CASES
-from torture.child import (
-    Ended,
-    Prepare,
-    count_events,
-    die_after_cpu_seconds,
-    die_at_file_event,
-    run,
-)
+from torture.child import Ended, Prepare, die_after_cpu_seconds, die_at_file_event, run
 from torture.compare import differences, leftovers
-
-
-class Attack(NamedTuple):
-    """One attack and what is wrong after it.
-
-    Args:
-        kind: What was done.
-        case: The training.
-        moment: When, in words.
-        faults: What is wrong; nothing: it survived.
-    """
-
-    kind: str
-    case: str
-    moment: str
-    faults: list[str]
-
-
-class Undisturbed(NamedTuple):
-    """A run that nothing happened to.
-
-    Args:
-        out: Its folder.
-        events: Its file operations.
-        seconds: Its CPU seconds.
-    """
-
-    out: Path
-    events: int
-    seconds: float
-
-
-def undisturbed(case: str, scenes: Path, place: Path) -> Undisturbed:
-    """Run a case to its end; it must succeed."""
-    out, log = place / f"{case}-whole", place / f"{case}-whole.log"
-    ended = run(CASES[case](scenes, out), log, count_events(place / "counts"))
-    assert ended.code == 0, ended.output
-    events, seconds = (place / "counts").read_text().split()
-    return Undisturbed(out, int(events), float(seconds))
 
 
 def kills(case: str, scenes: Path, place: Path, count: int, seed: int) -> Iterator[Attack]:
