@@ -11,7 +11,6 @@ from typing import Any
 
 import pytorch_lightning as pl
 from lightning_fabric.utilities.exceptions import MisconfigurationException
-from pytorch_lightning.callbacks import RichProgressBar
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.trainer.connectors.signal_connector import _SignalConnector
 
@@ -33,8 +32,10 @@ from sod.engine.build_errors import build_error
 from sod.engine.checkpoint import AtomicCheckpointIO, method_of_checkpoint
 from sod.engine.log import LogInterval
 from sod.engine.method import Method
+from sod.engine.peers import Watch, reported_to_peers
 from sod.engine.plugins import load_plugins
 from sod.engine.processes import join_processes
+from sod.engine.progress import StepProgress
 from sod.engine.registry import full_name, method_class
 from sod.engine.stated import check_arguments
 
@@ -146,11 +147,11 @@ class SodCLI(LightningCLI):
             SodError: Lightning rejects the arguments, or they do not suit the launcher.
         """
         arguments = {**self.config_init["trainer"], **kwargs}
-        all_callbacks = [*_listed(arguments.pop("callbacks")), *callbacks]
+        all_callbacks = [*_listed(arguments.pop("callbacks")), Watch(), *callbacks]
         if arguments["enable_progress_bar"] is None:
             arguments["enable_progress_bar"] = sys.stderr.isatty()
         if arguments["enable_progress_bar"]:
-            all_callbacks.append(RichProgressBar())
+            all_callbacks.append(StepProgress())
         if arguments["log_every_n_steps"] is None:
             all_callbacks.append(LogInterval())
         arguments["plugins"] = [*_listed(arguments["plugins"]), AtomicCheckpointIO()]
@@ -237,5 +238,6 @@ def run_configured(command: Command, arguments: list[str]) -> int:
         SodError: The command line, a config or the checkpoint is invalid, or the command fails.
     """
     _quieten()
-    cli = assemble(command, arguments)
-    return command.run(cli, *(cli.config_init.get(name) for name in command.options))
+    with reported_to_peers():
+        cli = assemble(command, arguments)
+        return command.run(cli, *(cli.config_init.get(name) for name in command.options))

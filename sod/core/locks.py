@@ -18,6 +18,8 @@ except ImportError:  # Windows has no record locks: folders are not locked there
 
 LOCK = ".lock"
 
+_HELD: set[Path] = set()
+
 
 @contextmanager
 def locked_folder(folder: Path, option: str = "--out") -> Iterator[None]:
@@ -37,13 +39,24 @@ def locked_folder(folder: Path, option: str = "--out") -> Iterator[None]:
     """
     path = folder / LOCK
     file = _acquire(path, f"{option} {folder}")
+    if file is None:
+        yield
+        return
+    _HELD.add(path)
     try:
         yield
     finally:
-        if file is not None:
-            with suppress(OSError):
-                path.unlink(missing_ok=True)
-            file.close()
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+        _HELD.discard(path)
+        file.close()
+
+
+def remove_locks() -> None:
+    """Remove the locks that this process holds, right before it ends at once."""
+    for path in _HELD:
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
 
 
 def _acquire(path: Path, named: str) -> IO[str] | None:

@@ -81,9 +81,13 @@ STOP = StopRequest()
 """The request of this process."""
 
 
-def end_workers() -> None:
-    """Kill the worker processes of this one, before it ends: they do not react to signals."""
-    if hasattr(signal, "SIGCHLD"):
+def end_workers(from_thread: bool = False) -> None:
+    """Kill the worker processes of this one, before it ends: they do not react to signals.
+
+    Args:
+        from_thread: The caller is not the main thread.
+    """
+    if hasattr(signal, "SIGCHLD") and not from_thread:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # a loader takes their end for a crash
     for worker in multiprocessing.active_children():
         worker.kill()
