@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 OUT ?= demo
 
-.PHONY: demo test test-all lint mutants clean
+.PHONY: demo test test-all lint mutants torture clean
 
 demo: .venv/installed
 	rm -rf $(OUT)/run $(OUT)/table
@@ -27,6 +27,10 @@ lint: .venv/installed-dev
 # Changes one expression of the code at a time; each change should make a test fail.
 mutants: .venv/installed-dev
 	cd tests && ../$(BIN)/python -m mutation --count 200
+
+# Kills, signals and full disks at random moments of every kind of training; nothing may be lost.
+torture: .venv/installed-dev
+	cd tests && OMP_NUM_THREADS=1 ../$(BIN)/python -m torture --count 20
 
 clean:
 	rm -rf .venv $(OUT) *.egg-info

@@ -77,7 +77,8 @@ class SaliencyData(LightningDataModule):
         val_masks: bool = False,
     ) -> None:
         super().__init__()
-        for field, value in (("size", size), ("batch_size", batch_size)):
+        counts = {"size": size, "batch_size": batch_size, "eval_batch_size": eval_batch_size}
+        for field, value in counts.items():
             if value < 1:
                 raise SodError(f"data.{field}: {value} is not at least 1")
         if num_workers is not None and num_workers < 0:
@@ -86,18 +87,13 @@ class SaliencyData(LightningDataModule):
             raise SodError(f"data.batch_size_per: '{batch_size_per}' is neither process nor step")
         if val_masks and val is None:
             raise SodError("data.val_masks: needs a split with masks: name it in data.val")
-        self.root = root
+        self.root, self.size, self.batch_size = root, size, batch_size
         self.train, self.val, self.test = train, val, test
-        self.size = size
-        self.batch_size = batch_size
         self.batch_size_per: BatchSizePer = batch_size_per
-        self.eval_batch_size = eval_batch_size
-        self._num_workers = num_workers
-        self.supervised = supervised
+        self.eval_batch_size, self._num_workers = eval_batch_size, num_workers
+        self.supervised, self.drop_defects = supervised, drop_defects
         self.seed = run_seed() if seed is None else check_seed(seed, "data.seed")
-        self.val_images = val_images
-        self.val_masks = val_masks
-        self.drop_defects = drop_defects
+        self.val_images, self.val_masks = val_images, val_masks
         self.augmentation = augmentation
         self._labels: Mapping[Path, Path] | None = None
 
@@ -269,15 +265,6 @@ class SaliencyData(LightningDataModule):
             SodError: A dataset is missing.
         """
         return [s for dataset in self._datasets("train", self.train) for s in dataset.samples]
-
-    def training_images(self) -> int:
-        """Return the number of training images; with labels, of those that have one.
-
-        Raises:
-            SodError: A dataset is missing.
-        """
-        labels = self._labels
-        return sum(labels is None or sample.image in labels for sample in self.train_samples())
 
     def _datasets(self, field: str, names: str | None) -> list[Dataset]:
         """Return the datasets of a comma-separated list; ``field`` is for error messages."""

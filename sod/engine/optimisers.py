@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import isfinite
 from typing import Literal, get_args
 
 import torch
@@ -36,7 +37,13 @@ class OptimiserConfig:
     gamma: float = 0.95
 
     def __post_init__(self) -> None:
-        """Reject an unknown schedule."""
+        """Reject an unknown schedule, and values that no optimiser takes."""
+        for name in ("lr", "weight_decay", "gamma"):
+            value = getattr(self, name)
+            if not (isfinite(value) and value >= 0):
+                raise SodError(f"optimiser.{name}: {value} is not a number from 0 on")
+        if self.step_size < 1:
+            raise SodError(f"optimiser.step_size: {self.step_size} is not at least 1")
         if self.schedule not in get_args(Schedule):
             known = ", ".join(get_args(Schedule))
             raise SodError(f"optimiser.schedule: '{self.schedule}' is none of {known}")

@@ -50,7 +50,13 @@ class FitOptions:
     best: str = SCORE
 
     def __post_init__(self) -> None:
-        """Reject an unknown figure."""
+        """Reject an unknown figure and intervals of no steps."""
+        counts = {"save_every": self.save_every, "grids_every": self.grids_every}
+        if self.patience is not None:
+            counts["patience"] = self.patience
+        for name, value in counts.items():
+            if value < 1:
+                raise SodError(f"--{name}: {value} is not at least 1")
         if self.best not in BEST:
             raise SodError(
                 f"--best: '{self.best}' is none of {', '.join(BEST)}.{suggest(self.best, BEST)}"
@@ -65,7 +71,7 @@ def effective_batch(trainer: pl.Trainer, data: SaliencyData) -> str:
     """
     processes, accumulated = trainer.world_size, trainer.accumulate_grad_batches
     batch = data.process_batch_size(processes, accumulated)
-    share = max(data.training_images() // processes, 1)
+    share = max(len(data.train_dataloader().dataset) // processes, 1)
     images, accumulated = min(batch, share), min(accumulated, max(share // batch, 1))
     fewer = "" if images == batch else f", all that there are (data.batch_size is {batch})"
     return (
@@ -84,6 +90,19 @@ def check_best(data: SaliencyData, options: FitOptions) -> None:
     if options.best in MASK_MEASURES and not data.val_masks:
         raise SodError(
             f"--best {options.best}: needs masks: name a split in data.val and set data.val_masks"
+        )
+
+
+def check_size(method: Method, data: SaliencyData) -> None:
+    """Check that a training image has a patch of the method's backbone, if it has one.
+
+    Raises:
+        SodError: It is smaller.
+    """
+    patch = getattr(getattr(method, "backbone", None), "patch_size", 1)
+    if data.size < patch:
+        raise SodError(
+            f"data.size: {data.size} pixels are less than a patch of the backbone, {patch} pixels"
         )
 
 
@@ -113,6 +132,7 @@ def training_trainer(
         SodError: ``patience`` is set and nothing is scored, or ``best`` needs masks.
     """
     check_best(data, options)
+    check_size(method, data)
     scored = method.logs_score() and (data.val is not None or data.val_images > 0)
     best = BestScore(options.best, BEST[options.best]) if scored else None
     callbacks: list[Callback] = [

@@ -109,3 +109,22 @@ def test_fewer_images_than_a_batch_are_counted(
     line = capsys.readouterr().out.splitlines()[0]
     assert line.startswith("12 images per optimiser step: 1 processes x 12 x 1 accumulated, all")
     assert "data.batch_size is 50" in line
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("--model.optimiser.lr=-1", "optimiser.lr: -1.0 is not a number from 0 on"),
+        ("--model.optimiser.weight_decay=-1", "optimiser.weight_decay: -1.0"),
+        ("--data.size=7", "data.size: 7 pixels are less than a patch of the backbone, 8 pixels"),
+        ("--data.eval_batch_size=0", "data.eval_batch_size: 0 is not at least 1"),
+        ("--save_every=0", "--save_every: 0 is not at least 1"),
+        ("--grids_every=0", "--grids_every: 0 is not at least 1"),
+        ("--trainer.devices=0", "trainer: `Trainer(devices='0')`"),
+    ],
+)
+def test_values_that_cannot_be_used_are_one_line(
+    option: str, message: str, scenes: Path, tmp_path: Path, errors: Callable[[], str]
+) -> None:
+    assert main([*words(scenes, tmp_path), option]) == 2
+    assert errors().startswith(f"error: {message}")
