@@ -16,6 +16,7 @@ from sod.core.errors import SodError
 from sod.data.maps import read_map
 from sod.data.reading import read_mask
 from sod.data.samples import index_by_name
+from sod.metrics.catalogue import select_measures
 from sod.metrics.collection import SaliencyMetrics
 from sod.metrics.prepare import resize_saliency
 from sod.metrics.protocols import get_protocol
@@ -29,7 +30,10 @@ Folder: TypeAlias = str | os.PathLike[str]
 
 
 def evaluate(
-    maps: Folder | Sequence[MapLike], masks: Folder | Sequence[MapLike], protocol: str = "mean-max"
+    maps: Folder | Sequence[MapLike],
+    masks: Folder | Sequence[MapLike],
+    protocol: str = "mean-max",
+    measures: str = "default",
 ) -> dict[str, float]:
     """Measure maps against masks.
 
@@ -37,12 +41,13 @@ def evaluate(
         maps: Maps in any size, or the folder that holds them.
         masks: The mask of each map in the same order, or the folder; files are paired by name.
         protocol: The metric protocol, as in ``--protocol``.
+        measures: Names or groups of measures, comma-separated, as in ``--measures``.
 
     Returns:
         The measures over all images by name: ``mae``, ``iou``, ``max_f``, ``s_measure``, ...
 
     Raises:
-        SodError: A map has no mask or a mask no map, or a file or the protocol is invalid.
+        SodError: A map has no mask or a mask no map, or a file or name is invalid.
 
     >>> import numpy as np, sod
     >>> mask = np.zeros((8, 8), bool)
@@ -52,7 +57,7 @@ def evaluate(
     (1.0, 0.025)
     """
     rules = get_protocol(protocol)
-    metrics = SaliencyMetrics(rules)
+    metrics = SaliencyMetrics(rules, measures=select_measures(measures))
     pairs = list(_pairs(maps, masks))
     if not pairs:
         raise SodError("evaluate: there are no maps.")

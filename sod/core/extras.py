@@ -6,18 +6,19 @@ from typing import Any
 from sod.core.errors import SodError
 
 
-def optional(module: str, package: str, user: str) -> Any:  # noqa: ANN401 - a module
+def optional(module: str, extra: str, user: str) -> Any:  # noqa: ANN401 - a module
     """Import a module of an optional dependency.
 
     Args:
         module: Dotted name of the module.
-        package: Name of the package that has it.
+        extra: Extra of this package that installs it.
         user: What needs it, for the message.
 
     Raises:
-        SodError: The package is not installed.
+        SodError: It is not installed.
     """
     try:
         return import_module(module)
     except ImportError as error:
-        raise SodError(f"{user} needs {package}: pip install {package}.") from error
+        package = module.partition(".")[0]
+        raise SodError(f"{user} needs {package}: pip install 'sod[{extra}]'.") from error

@@ -45,7 +45,8 @@ def read_map(path: Path) -> Tensor:
 
     Args:
         path: An image file, or a ``.npy`` array ``[H, W]`` (leading axes of length 1 are dropped),
-            either of floats in [0, 1] or uint8. 8-bit values are divided by 255.
+            of floats in [0, 1], uint8 or uint16, which are divided by their largest value. Images
+            of more than 8 bits are reduced to 8.
 
     Raises:
         ImageError: The file cannot be read, or the array has another shape or range.
@@ -57,12 +58,12 @@ def read_map(path: Path) -> Tensor:
         values = values.reshape(values.shape[-2:])
     if values.ndim != 2 or not values.size or values.dtype.kind not in "buif":
         raise ImageError(f"{path}: expected an array [H, W] of numbers, not {values.shape}.")
-    if values.dtype == np.uint8:
-        values = values / 255
+    if values.dtype in (np.uint8, np.uint16):
+        values = values / np.iinfo(values.dtype).max
     if not np.isfinite(values).all():
         raise ImageError(f"{path}: holds values that are not finite.")
     if values.min() < 0 or values.max() > 1:
-        raise ImageError(f"{path}: expected values in [0, 1], or of uint8.")
+        raise ImageError(f"{path}: expected values in [0, 1], of uint8 or of uint16.")
     return torch.from_numpy(values.astype(np.float32))
 
 

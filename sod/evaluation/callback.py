@@ -10,8 +10,8 @@ from sod.core.errors import SodError
 from sod.data.dataset import AnyBatch
 from sod.engine.method import Prediction
 from sod.evaluation.evaluator import Evaluator, Result
+from sod.evaluation.plan import Plan
 from sod.evaluation.saved_maps import save_maps
-from sod.refinement.kinds import Refinement
 
 
 class Evaluation(pl.Callback):
@@ -20,8 +20,7 @@ class Evaluation(pl.Callback):
     Args:
         method: Name of the method in the results.
         datasets: Names of the test sets, in the order of the data loaders.
-        protocol: Name of the metric protocol.
-        refinements: Refinements to evaluate, one row per dataset each.
+        plan: Protocol, refinements (one row per dataset each) and measures.
         maps: Folder to save the saliency maps in, or None to save none.
 
     Attributes:
@@ -32,11 +31,13 @@ class Evaluation(pl.Callback):
         self,
         method: str,
         datasets: Sequence[str],
-        protocol: str,
-        refinements: Sequence[Refinement],
+        plan: Plan,
         maps: Path | None = None,
     ) -> None:
-        self.evaluators = [Evaluator(method, name, protocol, refinements) for name in datasets]
+        self.evaluators = [
+            Evaluator(method, name, plan.protocol, plan.refinements, None, plan.measures)
+            for name in datasets
+        ]
         self.maps = maps
         self.results: list[Result] = []
 

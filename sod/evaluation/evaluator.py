@@ -15,7 +15,10 @@ from sod.data.maps import check_map
 from sod.data.samples import Sample
 from sod.evaluation.gallery import Gallery
 from sod.evaluation.groups import GroupSums
+from sod.evaluation.image_results import ImageResults, collected
+from sod.metrics.catalogue import MEASURES
 from sod.metrics.collection import SaliencyMetrics
+from sod.metrics.functional import Measured, curve_names, needed_curves
 from sod.metrics.prepare import resize_saliency
 from sod.metrics.protocols import get_protocol
 from sod.refinement.kinds import Refinement, refine
@@ -34,6 +37,7 @@ class Result:
         curves: Curves of ``SaliencyMetrics.curves`` by label (``METHOD`` or
             ``METHOD+REFINEMENT``).
         gallery: Thumbnails of the best, median and worst images.
+        images: Results of every image, by label.
         per_group: One row per group and refinement, and their means; empty without groups.
     """
 
@@ -42,6 +46,7 @@ class Result:
     per_image: list[Row]
     curves: dict[str, dict[str, Tensor]]
     gallery: Gallery
+    images: dict[str, ImageResults] = field(default_factory=dict)
     per_group: list[Row] = field(default_factory=list)
 
 
@@ -55,6 +60,7 @@ class Evaluator:
         refinements: Refinements to evaluate, one row of the result each.
         gallery: Gallery to add the images to, shared by methods that are shown side by side, or
             None for a new one.
+        measures: Names of the measures.
     """
 
     def __init__(
@@ -64,15 +70,23 @@ class Evaluator:
         protocol: str,
         refinements: Sequence[Refinement],
         gallery: Gallery | None = None,
+        measures: Sequence[str] = MEASURES,
     ) -> None:
         self.method = method
         self.gallery = gallery or Gallery()
         self.dataset = dataset
         self.protocol = get_protocol(protocol)
+        self.measures = tuple(measures)
         self.metrics = {
-            kind: SaliencyMetrics(self.protocol, refined=kind != "none") for kind in refinements
+            kind: SaliencyMetrics(self.protocol, kind != "none", self.measures)
+            for kind in refinements
         }
-        self.groups = {kind: GroupSums(self.protocol) for kind in refinements}
+        self.groups = {kind: GroupSums(self.protocol, self.measures) for kind in refinements}
+        needed = needed_curves(self.measures, self.protocol)
+        self._curves = [curve_names(self.measures).index(name) for name in needed]
+        self._images: dict[Refinement, list[tuple[str, Measured]]] = {
+            kind: [] for kind in refinements
+        }
         self.per_image: list[Row] = []
 
     def update(
@@ -103,9 +117,12 @@ class Evaluator:
             total = seconds + (time.perf_counter() - start if kind != "none" else 0.0)
             height, width = mask.shape
             resized = resize_saliency(refined[0, 0], (height, width), self.protocol)
-            measures = metrics.to(resized.device).update(resized, mask)
+            colours = image if "camouflage_context" in self.measures else None
+            if colours is not None and colours.shape[-2:] != mask.shape:
+                colours = resize_saliency(colours, (height, width), self.protocol)
+            measures = metrics.to(resized.device).update(resized, mask, colours)
             if metrics.last is not None:
-                self.groups[kind].add(sample.group, metrics.last)
+                self._keep(kind, sample, metrics.last)
             self.per_image.append(
                 {"dataset": self.dataset, "name": sample.name, "refine": kind, **measures}
                 | {"seconds": total}
@@ -114,6 +131,13 @@ class Evaluator:
             name = method_label(self.method, kind)
             self.gallery.offer(name, sample.name, image, mask, resized, measures["iou"])
         return maps
+
+    def _keep(self, kind: Refinement, sample: Sample, measured: Measured) -> None:
+        """Keep what the statistics over groups and over images need of one image."""
+        self.groups[kind].add(sample.group, measured)
+        values, curves, counts = (part.float().cpu() for part in measured)
+        kept = Measured(values, curves[self._curves].clone(), counts)
+        self._images[kind].append((sample.name, kept))
 
     def result(self) -> Result:
         """Gather the results of all processes; every process must call this."""
@@ -135,7 +159,13 @@ class Evaluator:
             for kind, sums in self.groups.items()
             for row in sums.rows()
         ]
-        return Result(self.dataset, means, rows, curves, gallery, groups)
+        images = {
+            method_label(self.method, kind): collected(
+                self.protocol, self.measures, gather(self._images[kind])
+            )
+            for kind in self.metrics
+        }
+        return Result(self.dataset, means, rows, curves, gallery, images, groups)
 
     def _row(self, kind: Refinement, per_image: list[Row]) -> Row:
         measures = self.metrics[kind].compute()

@@ -78,7 +78,7 @@ class Gallery:
         if not (spaced or self._is_extreme(iou)):
             return
         case = Case(
-            name, _thumbnail(image, self.height), _thumbnail(from_levels(mask[None]), self.height)
+            name, thumbnail(image, self.height), thumbnail(from_levels(mask[None]), self.height)
         )
         self._attach(case, method, saliency, iou)
         self._best = self._nearest([*self._best, case], float("inf"))
@@ -121,7 +121,7 @@ class Gallery:
         return list({id(case): case for case in kept}.values())
 
     def _attach(self, case: Case, method: str, saliency: Tensor, iou: float) -> None:
-        case.maps[method] = _thumbnail(saliency[None], self.height)
+        case.maps[method] = thumbnail(saliency[None], self.height)
         case.scores[method] = iou
 
     def _is_extreme(self, iou: float) -> bool:
@@ -144,7 +144,7 @@ class Gallery:
         return sorted(cases, key=key)
 
 
-def _thumbnail(picture: Tensor, height: int) -> Tensor:
+def thumbnail(picture: Tensor, height: int) -> Tensor:
     """Shrink float ``[C, H, W]`` in [0, 1] to uint8 ``[h, w, C]``, or ``[h, w]`` for C = 1."""
     rows, columns = picture.shape[-2:]
     size = (height, max(round(columns * height / rows), 1))

@@ -14,7 +14,10 @@ _WIDEST = 2.0  # a thumbnail is at most this many times as wide as high
 
 
 def draw_grid(
-    chosen: Mapping[str, Sequence[Case]], path: Path, methods: Sequence[str] | None = None
+    chosen: Mapping[str, Sequence[Case]],
+    path: Path,
+    methods: Sequence[str] | None = None,
+    heading: str = "IoU",
 ) -> Path:
     """Draw ``grid.png``: a row per case, labelled by kind; columns image, mask and each method.
 
@@ -22,6 +25,7 @@ def draw_grid(
         chosen: Cases by kind (``best``, ``median``, ``worst``), as from ``Gallery.chosen``.
         path: PNG file to write.
         methods: Order of the methods, or None for the order of the cases' maps.
+        heading: Heading of the scores.
 
     Returns:
         ``path``.
@@ -29,7 +33,7 @@ def draw_grid(
     cases = [(kind, case) for kind, group in chosen.items() for case in group]
     if methods is None:
         methods = list(dict.fromkeys(method for _, case in cases for method in case.maps))
-    lines = [(kind, case, _panels(case, methods)) for kind, case in cases]
+    lines = [(kind, case, _panels(case, methods, heading)) for kind, case in cases]
     widths = _column_widths([panels for _, _, panels in lines], 2 + len(methods))
     left, top = 4 * _TEXT, _TEXT + 2 * _GAP
     heights = [max(panel.height for panel, _ in panels) + _TEXT + _GAP for _, _, panels in lines]
@@ -50,12 +54,12 @@ def draw_grid(
     return path
 
 
-def _panels(case: Case, methods: Sequence[str]) -> list[tuple[Image.Image, str]]:
+def _panels(case: Case, methods: Sequence[str], heading: str) -> list[tuple[Image.Image, str]]:
     """Return the panels of one row with their captions."""
     panels = [(_picture(case.image), case.name), (_picture(case.mask), "")]
     for method in methods:
         if method in case.maps:
-            panels.append((_picture(case.maps[method]), f"IoU {case.scores[method]:.3f}"))
+            panels.append((_picture(case.maps[method]), f"{heading} {case.scores[method]:.3f}"))
         else:
             panels.append((Image.new("RGB", panels[0][0].size, "white"), "–"))
     return panels

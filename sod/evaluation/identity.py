@@ -11,7 +11,7 @@ from sod.core.errors import SodError
 from sod.core.files import file_checksum, read_yaml
 from sod.data.benchmarks import Dataset
 from sod.data.samples import Sample
-from sod.evaluation.saved_maps import map_files
+from sod.evaluation.map_sources import MapSource, map_files
 
 Identity = dict[str, Any]
 
@@ -43,7 +43,7 @@ def identity_of(arguments: Sequence[str], dataset: Dataset, options: Sequence[st
 
 def _content(key: str, path: Path, dataset: str) -> Any:  # noqa: ANN401 - primitives
     if key == "--maps":
-        return _stamps(map_files(path, dataset).items())
+        return _stamps(map_files(MapSource("", str(path)), dataset).items())
     if key == "--config":
         return _config_checksums(path)
     return file_checksum(path)

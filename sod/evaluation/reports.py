@@ -11,38 +11,22 @@ from rich.console import Group, RenderableType
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from sod.evaluation.tables import (
-    HEADINGS,
-    LOWER_IS_BETTER,
-    Line,
-    Row,
-    Table,
-    format_value,
-    make_tables,
-)
+from sod.evaluation.cells import cell_text, interval_text
+from sod.evaluation.evaluator import method_label
+from sod.evaluation.latex import latex
+from sod.evaluation.lines import COSTS, EMPTY, HEADINGS, LOWER_IS_BETTER, MISSING, Line, Row
+from sod.evaluation.statistics import Pair, Statistics
+from sod.evaluation.tables import Table, make_tables
+from sod.evaluation.workbook import sheet_of, write_workbook
 
 HEAD = ("method", "dataset", "images", "refine", "protocol")
 _MARKDOWN = {"best": "**{}**", "second": "<u>{}</u>", "": "{}"}
-_LATEX = {"best": r"\textbf{{{}}}", "second": r"\underline{{{}}}", "": "{}"}
 _PLAIN = {"best": "{}", "second": "{}", "": "{}"}
 _STYLES = {"best": "bold", "second": "underline", "": ""}
+_WIDEST = 9  # measures in the terminal; all are in the files
 _FILES_ONLY = frozenset(
     {"adaptive_f", "mean_f", "adaptive_e", "mean_e"}
 )  # so that the table fits 80 columns
-_TEX_SPECIAL = str.maketrans(
-    {char: rf"\{char}" for char in "&%$#_{}"}
-    | {
-        "†": r"$^\dagger$",
-        "²": "$^2$",
-        "β": r"$\beta$",
-        "<": "$<$",
-        ">": "$>$",
-        "|": "$|$",
-        "~": r"\textasciitilde{}",
-        "^": r"\textasciicircum{}",
-        "\\": r"\textbackslash{}",
-    }
-)
 
 
 def write_reports(
@@ -51,8 +35,12 @@ def write_reports(
     *,
     published: Iterable[Row] = (),
     measures: Sequence[str] | None = None,
+    statistics: Statistics | None = None,
+    against: str | None = None,
 ) -> list[Path]:
-    """Write ``metrics.json``, ``.csv``, ``.md`` and ``.tex`` into a folder.
+    """Write ``metrics.json``, ``.csv``, ``.md``, ``.tex`` and ``.xlsx`` into a folder.
+
+    With statistics also ``significance.csv``: every pair of methods.
 
     Args:
         rows: One row per method, dataset and refinement, with the keys of ``HEAD`` and of
@@ -60,20 +48,50 @@ def write_reports(
         out: Output folder, created if absent.
         published: Rows of ``published_rows`` to add to the Markdown and LaTeX tables.
         measures: Measures in these tables, or None for all.
+        statistics: Confidence intervals and comparisons of the rows, or None.
+        against: Label of the method that the others are compared with, or None for the best.
 
     Returns:
         The paths written.
     """
     out.mkdir(parents=True, exist_ok=True)
-    tables = make_tables(rows, published, measures)
-    paths = [out / f"metrics.{kind}" for kind in ("json", "csv", "md", "tex")]
-    text = json.dumps([dict(row) for row in rows], indent=2, allow_nan=False)
+    statistics = statistics or Statistics()
+    tables = make_tables(rows, published, measures, statistics, against)
+    paths = [out / f"metrics.{kind}" for kind in ("json", "csv", "md", "tex", "xlsx")]
+    complete = [with_intervals(row, statistics) for row in rows]
+    text = json.dumps(complete, indent=2, allow_nan=False)
     paths[0].write_text(text + "\n", encoding="utf-8")
-    columns = [*HEAD, *(name for name in HEADINGS if any(name in row for row in rows))]
-    _write_csv(rows, paths[1], columns)
+    columns = columns_of(complete)
+    _write_csv(complete, paths[1], columns)
+    sheets = [sheet_of("metrics", columns, complete)]
+    if statistics.pairs:
+        pairs = [pair._asdict() for pair in statistics.pairs]
+        paths.append(out / "significance.csv")
+        _write_csv(pairs, paths[-1], Pair._fields)
+        sheets.append(sheet_of("significance", Pair._fields, pairs))
+    write_workbook(paths[4], sheets)
     paths[2].write_text("\n".join(map(markdown, tables)), encoding="utf-8")
     paths[3].write_text("\n".join(map(latex, tables)), encoding="utf-8")
     return paths
+
+
+def columns_of(rows: Iterable[Row]) -> list[str]:
+    """Return the columns of a CSV file: the measures in order, each with its interval."""
+    rows = list(rows)
+    names = [f"{name}{end}" for name in HEADINGS for end in ("", "_low", "_high")]
+    head = [*HEAD, *(key for key in ("missing", "empty") if any(key in row for row in rows))]
+    return [*head, *(name for name in names if any(name in row for row in rows))]
+
+
+def with_intervals(row: Row, statistics: Statistics) -> dict[str, object]:
+    """Return a row with the ends of the confidence intervals, as ``iou_low`` and ``iou_high``."""
+    label = method_label(str(row["method"]), str(row["refine"]))
+    result = dict(row)
+    for name in HEADINGS:
+        ends = statistics.intervals.get((label, str(row["dataset"]), name))
+        if ends is not None:
+            result |= {f"{name}_low": ends[0], f"{name}_high": ends[1]}
+    return result
 
 
 def write_per_image(rows: Iterable[Row], path: Path) -> None:
@@ -90,51 +108,34 @@ def write_per_image(rows: Iterable[Row], path: Path) -> None:
 
 
 def markdown(table: Table) -> str:
-    """Return a Markdown table with the best value bold, the second underlined, and notes below."""
+    """Return a Markdown table with the best value bold, the second underlined, and notes below.
+
+    A second table has the confidence intervals, if there are any.
+    """
     heads = ["Method", *(f"{dataset} {_heading(name)}" for dataset, name in table.columns)]
     lines = [heads, ["---", *("---:" for _ in table.columns)]]
     for line in table.lines:
         label = line.label(table.protocol).replace("|", r"\|")
-        lines.append([label, *(_cell(line, column, _MARKDOWN) for column in table.columns)])
+        lines.append([label, *(cell_text(line, column, _MARKDOWN) for column in table.columns)])
     body = [f"| {' | '.join(cells)} |" for cells in lines]
-    return "\n".join([*body, "", *(f"{note}  " for note in table.notes), ""])
+    text = [*body, "", *(f"{note}  " for note in table.notes), ""]
+    measured = [line for line in table.lines if line.intervals]
+    if measured:
+        text += [f"95 % confidence intervals ({table.resamples:,} resamples of the images):", ""]
+        text += [f"| {' | '.join(cells)} |" for cells in (heads, lines[1])]
+        for line in measured:
+            ends = (interval_text(line, column) for column in table.columns)
+            text.append(f"| {line.label(table.protocol)} | {' | '.join(ends)} |")
+        text.append("")
+    return "\n".join(text)
 
 
-def latex(table: Table) -> str:
-    """Return a LaTeX table for ``booktabs`` with the best value bold and the second underlined."""
-    names = [name for _, name in table.columns]
-    datasets = list(dict.fromkeys(dataset for dataset, _ in table.columns))
-    span = len(names) // max(len(datasets), 1)
-    groups = [rf"\multicolumn{{{span}}}{{c}}{{{_tex(dataset)}}}" for dataset in datasets]
-    rules = "".join(
-        rf"\cmidrule(lr){{{2 + span * k}-{1 + span * (k + 1)}}}" for k in range(len(datasets))
-    )
-    body: list[str] = []
-    for line in table.lines:
-        if line.published and body and r"\midrule" not in body:
-            body.append(r"\midrule")
-        cells = [_cell(line, column, _LATEX) for column in table.columns]
-        body.append(" & ".join([_tex(line.label(table.protocol)), *cells]) + r" \\")
-    heads = " & ".join(["Method", *(_tex_heading(name) for name in names)])
-    return "\n".join(
-        [
-            *(f"% {note}" for note in table.notes),
-            rf"\begin{{tabular}}{{l{'r' * len(names)}}}",
-            r"\toprule",
-            " & ".join(["", *groups]) + r" \\",
-            rules,
-            heads + r" \\",
-            r"\midrule",
-            *body,
-            r"\bottomrule",
-            r"\end{tabular}",
-            r"\par\footnotesize " + _tex(" ".join(table.notes)),
-            "",
-        ]
-    )
-
-
-def rich_table(rows: Sequence[Row], published: Iterable[Row] = ()) -> RenderableType:
+def rich_table(
+    rows: Sequence[Row],
+    published: Iterable[Row] = (),
+    statistics: Statistics | None = None,
+    against: str | None = None,
+) -> RenderableType:
     """Return terminal tables, one per dataset and protocol, each followed by its notes.
 
     Adaptive and mean F and E are omitted, so that a line fits 80 columns.
@@ -143,8 +144,10 @@ def rich_table(rows: Sequence[Row], published: Iterable[Row] = ()) -> Renderable
     parts: list[RenderableType] = []
     for dataset in dict.fromkeys(row["dataset"] for row in rows):
         own = [row for row in rows if row["dataset"] == dataset]
-        shown_here = [name for name in HEADINGS if name not in _FILES_ONLY and name in own[0]]
-        for table in make_tables(own, published, shown_here):
+        names = [name for name in HEADINGS if name not in _FILES_ONLY and name in own[0]]
+        costs = [name for name in names if name in COSTS]
+        shown_here = [*[name for name in names if name not in COSTS][:_WIDEST], *costs]
+        for table in make_tables(own, published, shown_here, statistics, against):
             shown = RichTable(title=str(dataset), title_justify="left", box=SIMPLE_HEAD, padding=0)
             shown.add_column("method", overflow="fold")
             for _, name in table.columns:
@@ -152,8 +155,12 @@ def rich_table(rows: Sequence[Row], published: Iterable[Row] = ()) -> Renderable
             for line in table.lines:
                 cells = [_text(line, column) for column in table.columns]
                 shown.add_row(line.label(table.protocol), *cells)
-            parts += [shown, *(Text(note, style="dim") for note in table.notes)]
+            parts += [shown, *(_note(note) for note in table.notes)]
     return Group(*parts)
+
+
+def _note(note: str) -> Text:
+    return Text(note, style="red" if note.startswith((MISSING, EMPTY)) else "dim")
 
 
 def _write_csv(rows: Iterable[Row], path: Path, columns: Sequence[str]) -> None:
@@ -167,22 +174,7 @@ def _heading(name: str) -> str:
     return f"{HEADINGS[name]} {'↓' if name in LOWER_IS_BETTER else '↑'}"
 
 
-def _tex_heading(name: str) -> str:
-    arrow = "downarrow" if name in LOWER_IS_BETTER else "uparrow"
-    return rf"{HEADINGS[name]} $\{arrow}$"
-
-
-def _cell(line: Line, column: tuple[str, str], marks: dict[str, str]) -> str:
-    if column not in line.cells:
-        return "–"
-    value = format_value(line.cells[column], column[1])
-    return marks[line.ranks.get(column, "")].format(value)
-
-
 def _text(line: Line, column: tuple[str, str]) -> Text:
-    value = _cell(line, column, _PLAIN).removeprefix("0")
+    value = cell_text(line, column, _PLAIN).removeprefix("0")
+    value = value.replace(" ± 0", "±")
     return Text(value, style=_STYLES[line.ranks.get(column, "")])
-
-
-def _tex(text: str) -> str:
-    return text.translate(_TEX_SPECIAL)

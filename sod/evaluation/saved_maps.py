@@ -1,6 +1,6 @@
 """Saved saliency maps: writing those of an evaluation, and evaluating folders of any source."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,12 +10,12 @@ from torch import Tensor
 from sod.core.errors import SodError
 from sod.data.maps import read_map, write_map
 from sod.data.reading import read_image_tensor, read_mask
-from sod.data.samples import Sample, is_junk
+from sod.data.samples import Sample
 from sod.evaluation.evaluator import Evaluator, Result, method_label
 from sod.evaluation.gallery import Gallery
+from sod.evaluation.map_sources import MapSource, map_files
+from sod.evaluation.plan import Missing, Plan
 from sod.refinement.kinds import Refinement
-
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".npy")
 
 
 @dataclass
@@ -25,21 +25,23 @@ class Findings:
     Attributes:
         folder: Folder of the maps.
         dataset: Name of the test set.
-        missing: Images without a map; they are not measured.
+        missing: Images without a map.
         extra: Maps without an image.
         resized: Maps whose size differs from their mask's; they are resized and measured.
+        scored: Whether the missing maps are scored as empty ones; otherwise they are left out.
     """
 
-    folder: Path
+    folder: str
     dataset: str
     missing: list[str]
     extra: list[str]
     resized: list[str]
+    scored: bool = False
 
     def lines(self) -> list[str]:
         """Return one message per kind of mismatch."""
         kinds = {
-            "without a map, not measured": self.missing,
+            f"without a map, {'scored as empty' if self.scored else 'not measured'}": self.missing,
             "maps without an image": self.extra,
             "maps of another size, resized": self.resized,
         }
@@ -65,41 +67,43 @@ def save_maps(
 
 
 def evaluate_maps(
-    folder: Path,
+    source: MapSource,
     dataset: str,
     samples: Sequence[Sample],
-    protocol: str,
-    refinements: Sequence[Refinement],
+    plan: Plan,
     gallery: Gallery | None = None,
-    label: str | None = None,
     save: Path | None = None,
 ) -> tuple[Result, Findings]:
     """Evaluate the maps of one folder on one dataset.
 
     Args:
-        folder: Folder with ``NAME.png`` (or .jpg, .npy, ...) per image, directly or in a
-            sub-folder named after the dataset.
+        source: Folder or pattern, with the name of the method.
         dataset: Name of the dataset.
         samples: Images and masks of the dataset.
-        protocol: Name of the metric protocol.
-        refinements: Refinements to evaluate, one row each.
+        plan: Protocol, refinements, measures, and what to do about missing maps.
         gallery: Gallery to add the images to, shared by several folders, or None for a new one.
-        label: Name in tables, or None for the folder's name.
         save: Folder for the maps as measured (resized, refined), or None.
 
     Returns:
-        The result, without times and memory, and the mismatches of names and sizes.
+        The result, without times and memory, and the mismatches of names and sizes. Rows of an
+        incomplete set have the number of images without a map as ``missing``, or as ``empty`` if
+        they are scored as empty maps.
 
     Raises:
-        SodError: The folder is absent, has no map of the dataset, or a map cannot be read.
+        SodError: The folder is absent, has no map of the dataset, or lacks maps where the plan
+            refuses that; or a map cannot be read.
     """
-    files = map_files(folder, dataset)
-    findings = _compare_names(folder, dataset, samples, set(files))
-    name = label or folder.resolve().name
-    evaluator = Evaluator(name, dataset, protocol, refinements, gallery)
-    for sample in (sample for sample in samples if sample.name in files):
-        image, mask, saliency = _load(sample, files[sample.name])
-        if saliency.shape[-2:] != mask.shape:
+    files = map_files(source, dataset)
+    findings = _compare_names(source, dataset, samples, set(files), plan.missing)
+    evaluator = Evaluator(
+        source.label, dataset, plan.protocol, plan.refinements, gallery, plan.measures
+    )
+    for sample in samples:
+        file = files.get(sample.name)
+        if file is None and plan.missing != "empty":
+            continue
+        image, mask, saliency = _load(sample, file)
+        if file is not None and saliency.shape[-2:] != mask.shape:
             findings.resized.append(sample.name)
         measured = evaluator.update(sample, image, mask, saliency, seconds=0.0)
         if save is not None:
@@ -108,53 +112,34 @@ def evaluate_maps(
     for row in result.rows:  # the time and memory that the maps took are unknown
         row.pop("seconds_per_image")
         row.pop("peak_memory_mb", None)
+        if findings.missing:
+            row["empty" if plan.missing == "empty" else "missing"] = len(findings.missing)
     return result, findings
 
 
 def _compare_names(
-    folder: Path, dataset: str, samples: Sequence[Sample], found: set[str]
+    source: MapSource, dataset: str, samples: Sequence[Sample], found: set[str], missing: Missing
 ) -> Findings:
     """Return which maps are missing, and which belong to no sample."""
     names = {sample.name for sample in samples}
     if not names & found:
         raise SodError(
-            f"--maps {folder}: holds no map for {dataset}: expected, for example, "
-            f"{samples[0].name}.png."
+            f"--maps {source}: holds no map for {dataset}: expected, for example, "
+            f"{samples[0].name}.png; a pattern such as 'maps/*_sal.png' names other files."
         )
-    missing = [sample.name for sample in samples if sample.name not in found]
-    return Findings(folder, dataset, missing, sorted(found - names), [])
+    absent = [sample.name for sample in samples if sample.name not in found]
+    findings = Findings(str(source), dataset, absent, sorted(found - names), [], missing == "empty")
+    if absent and missing == "refuse":
+        raise SodError(
+            f"--maps {findings.lines()[0]}; --strict refuses incomplete sets, "
+            "--missing empty scores them as empty maps."
+        )
+    return findings
 
 
-def _load(sample: Sample, file: Path) -> tuple[Tensor, Tensor, Tensor]:
+def _load(sample: Sample, file: Path | None) -> tuple[Tensor, Tensor, Tensor]:
     if sample.mask is None:
         raise SodError(f"{sample.image}: has no mask to be measured with.")
-    image = read_image_tensor(sample.image)
-    return image, torch.from_numpy(read_mask(sample.mask)), read_map(file)[None]
-
-
-def map_files(folder: Path, dataset: str) -> dict[str, Path]:
-    """Return the map files of a dataset by image name, in order.
-
-    Args:
-        folder: Folder of maps, directly or in a sub-folder named after the dataset.
-        dataset: Name of the dataset.
-
-    Raises:
-        SodError: The folder is absent, or two of its maps share a name.
-    """
-    if not folder.is_dir():
-        raise SodError(f"--maps {folder}: there is no such folder.")
-    base = folder / dataset if (folder / dataset).is_dir() else folder
-    files: dict[str, Path] = {}
-    for path in (path for path in _walk(base) if path.suffix.lower() in SUFFIXES):
-        name = path.relative_to(base).with_suffix("").as_posix()
-        if name in files:
-            raise SodError(
-                f"--maps {folder}: {files[name].name} and {path.name} are maps of one image"
-            )
-        files[name] = path
-    return files
-
-
-def _walk(folder: Path) -> Iterable[Path]:
-    return (path for path in sorted(folder.rglob("*")) if not is_junk(path.name))
+    image, mask = read_image_tensor(sample.image), torch.from_numpy(read_mask(sample.mask))
+    saliency = torch.zeros(mask.shape) if file is None else read_map(file)
+    return image, mask, saliency[None]

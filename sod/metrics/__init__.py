@@ -14,6 +14,10 @@ the adaptive threshold predicts every pixel as foreground:
 | some | zero | F above threshold 0, IoU | 0 | 0 | 0 | 0 |
 | any | constant | min-max normalisation | none | none | unchanged | unchanged |
 | centroid on the last row or column | any | S of empty quadrants | ignored | same | same | same |
+| empty | any | boundary IoU and F, Dice, kappa, AUC, AP: where 0 / 0 | 1 | 0 | 0 | 0 |
+| empty | not zero | boundary IoU and F, Dice | 0 | 0 | 0 | 0 |
+| any | any | false positive rate without background | 0 | 0 | 0 | 0 |
+| empty | any | size-invariant measures: those of the image | as F, IoU | same | same | same |
 | 1 x 1 | any | E | 0 or 1 | 0 or 1 | 0 or 1 | 0 or 2^52, as PySODMetrics |
 
 A centroid on the last row or column leaves quadrants of S without pixels, for which PySODMetrics

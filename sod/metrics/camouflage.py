@@ -72,7 +72,7 @@ def _nearest(
     places: npt.NDArray[np.int64],
 ) -> npt.NDArray[np.int64]:
     """Return the index of the nearest candidate of each patch, in colour and position."""
-    neighbours = optional("sklearn.neighbors", "scikit-learn", _USER)
+    neighbours = optional("sklearn.neighbors", "measures", _USER)
     both = np.vstack([sources, places]).astype(np.float64)
     spread = both.std(0)
     scaled = _NEARNESS * (both - both.mean(0)) / np.where(spread == 0, 1, spread)
@@ -99,6 +99,6 @@ def _rebuilt(
 
 def _similarity(first: Image, second: Image) -> Array:
     """Return 1 - ΔE / 100 of two images, by CIEDE2000, in [0, 1]."""
-    color = optional("skimage.color", "scikit-image", _USER)
+    color = optional("skimage.color", "measures", _USER)
     difference = color.deltaE_ciede2000(color.rgb2lab(first), color.rgb2lab(second))
     return np.asarray(1 - np.clip(difference / 100, 0, 1))

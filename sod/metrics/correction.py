@@ -39,7 +39,7 @@ def correction_effort(binary: Tensor, foreground: Tensor) -> float:
 
 
 def _skeleton(mask: Mask) -> Mask:
-    morphology = optional("skimage.morphology", "scikit-image", "the measure hce")
+    morphology = optional("skimage.morphology", "measures", "the measure hce")
     return np.asarray(morphology.skeletonize(mask), bool)
 
 

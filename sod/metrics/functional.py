@@ -167,7 +167,26 @@ _SINGLE: dict[str, Callable[[Picture], Tensor | float]] = {
 }
 
 
-def summarise(means: Measured, protocol: Protocol, names: tuple[str, ...] = MEASURES) -> Tensor:
+def needed_curves(names: tuple[str, ...], protocol: Protocol) -> tuple[str, ...]:
+    """Return the families whose mean curves decide the measures of a data set."""
+    if protocol.max_rule == "mean-of-max":
+        return ()
+    entries = [CATALOGUE[name] for name in names]
+    needed = [entry.family for entry in entries if entry.averaging == "max"]
+    if protocol.max_rule == "mean-precision-recall" and {"max_f", "mean_f"} & {*names}:
+        needed += ["precision", "recall", "f"]
+    if not protocol.closed_curves:
+        needed += ["recall", "fpr"] if "auc_roc" in names else []
+        needed += ["precision", "recall"] if "auc_pr" in names else []
+    return tuple(dict.fromkeys(needed))
+
+
+def summarise(
+    means: Measured,
+    protocol: Protocol,
+    names: tuple[str, ...] = MEASURES,
+    families: tuple[str, ...] | None = None,
+) -> Tensor:
     """Return the measures of a data set from the means of its images' results.
 
     Args:
@@ -175,13 +194,16 @@ def summarise(means: Measured, protocol: Protocol, names: tuple[str, ...] = MEAS
         protocol: The protocol, whose ``max_rule`` gives the order of the maximum over thresholds
             and the mean over images.
         names: The measures, in the order of ``means.values``.
+        families: Those of ``means.curves``, ``needed_curves`` at least; by default
+            ``curve_names``.
 
     Returns:
-        Float64 ``[..., M]``.
+        ``[..., M]``, of the type of ``means.values``.
     """
     summary = means.values.clone()
-    curves = dict(zip(curve_names(names), means.curves.unbind(-2), strict=True))
-    if protocol.max_rule == "mean-precision-recall":
+    families = curve_names(names) if families is None else families
+    curves = dict(zip(families, means.curves.unbind(-2), strict=True))
+    if protocol.max_rule == "mean-precision-recall" and "precision" in curves:
         curves["f"] = f_measure(curves["precision"], curves["recall"], protocol.beta2)
     for position, name in enumerate(names):
         value = _of_means(CATALOGUE[name], curves, means.counts, protocol)

@@ -43,12 +43,12 @@ def test_a_copy_is_the_file_and_overwrites_nothing(
 
 def test_a_name_is_a_config_for_commands_teachers_and_benchmarks(tmp_path: Path) -> None:
     from sod.cli.app import assemble
-    from sod.evaluation.benchmark import parse_entries
+    from sod.evaluation.lists import parse_methods
 
     by_name = assemble(COMMANDS["test"], ["--config", "centre_box"]).method
     assert type(by_name).__name__ == "CentreBox"
     assert type(build_teacher("centre_box")).__name__ == "CentreBox"
-    (entry,) = parse_entries("box=centre_box")
+    (entry,) = parse_methods("box=centre_box")
     assert entry.arguments == ("--config", str(CONFIGS / "centre_box.yaml"))
 
 

@@ -18,7 +18,9 @@ from sod.core.errors import SodError
 from sod.data.benchmarks import Dataset, Location
 from sod.data.layouts import Folders
 from sod.engine.checkpoint import checkpoint_of
+from sod.evaluation import benchmark as benchmark_module
 from sod.evaluation.identity import identity_of
+from sod.evaluation.lists import BenchmarkEntry
 from sod.methods.centre_box import CentreBox
 
 Evaluated = list[str]
@@ -35,9 +37,16 @@ def evaluated(monkeypatch: pytest.MonkeyPatch) -> Evaluated:
         labels.append(command[command.index("--label") + 1])
         return subprocess.CompletedProcess(command, main(command[3:]))
 
+    measure = benchmark_module._measure
+
+    def measure_maps(entry: BenchmarkEntry, *rest: Any) -> None:  # noqa: ANN401
+        labels.append(entry.label)
+        measure(entry, *rest)
+
+    monkeypatch.setattr("sod.evaluation.benchmark._measure", measure_maps)
     monkeypatch.setattr("sod.evaluation.benchmark.subprocess.run", run)
     monkeypatch.setattr("sod.data.datamodule.default_workers", lambda _: 0)
-    monkeypatch.setattr("sod.evaluation.writing.plot_curves", lambda _, path, note: path)
+    monkeypatch.setattr("sod.evaluation.writing.draw_curves", lambda *_: [])
     monkeypatch.setattr("sod.evaluation.writing.draw_grid", lambda _, path: path)
     return labels
 
@@ -65,7 +74,8 @@ def benchmark(
     def run(*options: str) -> dict[str, float]:
         evaluated.clear()
         methods = ["--methods", f"Box={box},Maps={maps}", "--data.test", str(scenes)]
-        assert main(["benchmark", *methods, "--out", str(tmp_path / "out"), *options]) == 0
+        fast = ["--out", str(tmp_path / "out"), "--pictures=false", "--resamples", "0"]
+        assert main(["benchmark", *methods, *fast, *options]) == 0
         rows = json.loads((tmp_path / "out" / "metrics.json").read_text())
         return {row["method"]: row["iou"] for row in rows}
 

@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from sod.evaluation.curves import plot_curves
+from sod.evaluation.curves import curve_figure
 from sod.evaluation.gallery import Gallery
 from sod.evaluation.grid import draw_grid
 
@@ -105,16 +105,15 @@ def test_a_method_without_a_map_leaves_its_panel_empty(tmp_path: Path) -> None:
     assert (levels[:40, 298:388] < 128).any()  # the name above it
 
 
-def test_curves_are_drawn_for_every_dataset(tmp_path: Path) -> None:
+def test_curves_are_drawn_for_every_dataset_in_the_styles_of_the_user() -> None:
     line = torch.linspace(1, 0, 256, dtype=torch.float64)
     curves: dict[str, Tensor] = {"precision": 1 - line, "recall": line, "f": line, "e": line}
     heights = []
     for datasets in (("A",), ("A", "B")):
-        path = plot_curves(
-            {name: {"m": curves, "n": curves} for name in datasets},
-            tmp_path / "c" / "curves.png",
-            "x",
-        )
-        with Image.open(path) as picture:
-            heights.append(picture.height)
+        lines = {name: {"m": curves, "n": curves, "m+bilateral": curves} for name in datasets}
+        figure = curve_figure(lines, "x", {"n": {"color": "red"}})
+        heights.append(figure.get_figheight())
+        panel = figure.axes[1]
+        found = [(line.get_label(), line.get_color(), line.get_linestyle()) for line in panel.lines]
+        assert found == [("n", "red", "-"), ("m", "C0", "-"), ("m+bilateral", "C0", "--")]
     assert heights[1] > 1.5 * heights[0]

@@ -40,7 +40,7 @@ def test_json_and_csv_hold_the_rows_unrounded(rows: Rows, tmp_path: Path) -> Non
     rows[0]["iou"] = 1 / 3
     paths = write_reports(rows, tmp_path / "new")
     assert [path.name for path in paths] == [
-        f"metrics.{kind}" for kind in ("json", "csv", "md", "tex")
+        f"metrics.{kind}" for kind in ("json", "csv", "md", "tex", "xlsx")
     ]
     assert json.loads(paths[0].read_text()) == rows
     with paths[1].open(newline="") as file:

@@ -9,10 +9,21 @@ from PIL import Image
 from sod.cli import main
 
 NO_WORKERS = ["--data.num_workers", "0"]
+FAST = ["--pictures=false", "--resamples=0"]
 
 
 def evaluate(maps: str, scenes: Path, out: Path, *more: str) -> tuple[int, list[dict[str, object]]]:
-    arguments = ["--maps", maps, "--data.test", str(scenes), "--out", str(out), *NO_WORKERS, *more]
+    arguments = [
+        "--maps",
+        maps,
+        "--data.test",
+        str(scenes),
+        "--out",
+        str(out),
+        *NO_WORKERS,
+        *FAST,
+        *more,
+    ]
     code = main(["evaluate", *arguments])
     return code, json.loads((out / "metrics.json").read_text())
 

@@ -1,7 +1,10 @@
+import sys
+
 import pytest
+import torch
 
 from sod.core.errors import SodError
-from sod.metrics import CATALOGUE, GROUPS, MEASURES, select_measures
+from sod.metrics import CATALOGUE, GROUPS, MEASURES, get_protocol, measure, select_measures
 
 
 def test_all_names_every_measure_once() -> None:
@@ -24,3 +27,10 @@ def test_names_and_groups_may_be_mixed_and_keep_their_order() -> None:
 def test_mistakes_name_the_nearest_measure(text: str, message: str) -> None:
     with pytest.raises(SodError, match=message):
         select_measures(text)
+
+
+def test_an_optional_library_is_named_when_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "skimage.morphology", None)
+    half = torch.eye(9)
+    with pytest.raises(SodError, match=r"hce needs skimage: pip install 'sod\[measures\]'"):
+        measure(half, half > 0.5, get_protocol("mean-max"), names=("hce",))

@@ -1,6 +1,8 @@
 """`sod benchmark`: many methods on many datasets, in one table."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from sod.cli.parser import SodParser, read_options
@@ -8,17 +10,18 @@ from sod.cli.program import console
 from sod.core.errors import SodError
 from sod.core.files import make_folder
 from sod.data.benchmarks import Dataset, find_dataset
-from sod.evaluation.benchmark import BenchmarkEntry, Row, evaluate_entry, parse_entries, summarise
+from sod.evaluation.benchmark import Row, evaluate_entry, read_results
+from sod.evaluation.lists import BenchmarkEntry, parse_methods
+from sod.evaluation.plan import Report, make_plan
 from sod.evaluation.reports import rich_table
-from sod.metrics.protocols import get_protocol
-from sod.refinement.kinds import parse_refinements
+from sod.evaluation.writing import write_results
 
-FLAGS = ("published",)
+FLAGS = ("published", "strict", "pictures")
 """Boolean options of :func:`add_comparison`."""
 
 
 def benchmark(arguments: Sequence[str]) -> int:
-    """Compare many methods on many datasets, in one table; can be resumed.
+    """Compare many methods on many datasets, in one table and one HTML report; can be resumed.
 
     Args:
         arguments: Command line after ``benchmark``.
@@ -27,16 +30,23 @@ def benchmark(arguments: Sequence[str]) -> int:
         SodError: The command line is invalid, or an evaluation failed; finished ones are kept.
     """
     options = read_options(benchmark, _add_options, arguments, FLAGS)
-    compare(parse_entries(options["methods"]), options)
-    return 0
+    methods = parse_methods(options["methods"])
+    options["data.test"] = options["data.test"] or methods.sets
+    rows = compare(methods.entries, options, Report(styles=methods.styles))
+    return 1 if any(row.get("missing") for row in rows) else 0
 
 
-def compare(entries: Sequence[BenchmarkEntry], options: Any) -> list[Row]:  # noqa: ANN401 - a Namespace
+def compare(
+    entries: Sequence[BenchmarkEntry],
+    options: Any,  # noqa: ANN401 - a Namespace
+    report: Report | None = None,
+) -> list[Row]:
     """Evaluate all entries on all datasets, print the table and write the results.
 
     Args:
         entries: The methods.
-        options: ``data.root``, ``data.test``, ``out``, ``protocol``, ``refine`` and ``published``.
+        options: The options of :func:`add_comparison`.
+        report: Styles of the curves; the options give the rest.
 
     Returns:
         One row per method, dataset and refinement.
@@ -44,22 +54,50 @@ def compare(entries: Sequence[BenchmarkEntry], options: Any) -> list[Row]:  # no
     Raises:
         SodError: An option is invalid, or an evaluation failed; finished ones are kept.
     """
-    root, protocol, refine = options["data.root"], options["protocol"], options["refine"]
-    get_protocol(protocol)
-    parse_refinements(refine)
-    datasets = _find_datasets(root, options["data.test"])
+    root, sources = options["data.root"], options["data.test"]
+    if not sources:
+        raise SodError("--data.test: names no dataset, and the list of methods has no 'sets'.")
+    plan = make_plan(
+        *(options[key] for key in ("protocol", "refine", "measures", "missing", "strict"))
+    )
+    report = replace(
+        report or Report(),
+        published=plan.protocol if options["published"] else None,
+        **report_options(options),
+    )
+    datasets = _find_datasets(root, sources)
     out = make_folder(options["out"])
-    shared = ["--protocol", protocol, "--refine", refine]
     pairs = [(entry, dataset) for entry in entries for dataset in datasets]
     for number, (entry, name) in enumerate(pairs, 1):
         console.print(f"[{number}/{len(pairs)}] {entry.label} on {name}", highlight=False)
         source, dataset = datasets[name]
         place = ["--data.test", source, "--data.root", root]
-        evaluate_entry(entry, dataset, place, out, shared)
-    rows = summarise(pairs, lambda name: datasets[name][1].samples, out, options["published"])
-    console.print(rich_table(rows))
-    console.print(f"Tables, curves and pictures in {out}", highlight=False, soft_wrap=True)
+        evaluate_entry(entry, dataset, place, out, plan)
+    results, pictures = read_results(entries, [dataset for _, dataset in datasets.values()], out)
+    rows = [row for result in results for row in result.rows]
+    paths, statistics = write_results(results, out, report, pictures)
+    console.print(rich_table(rows, (), statistics, report.against))
+    names = ", ".join(path.name for path in paths)
+    console.print(f"Written to {out}: {names}", highlight=False, soft_wrap=True)
     return rows
+
+
+def report_options(options: Any) -> dict[str, Any]:  # noqa: ANN401 - a Namespace
+    """Return the fields of :class:`Report` that options of the same names give.
+
+    Raises:
+        SodError: A value is invalid.
+    """
+    if options["resamples"] < 0:
+        raise SodError("--resamples: must be 0 (none) or more.")
+    attributes = options["attributes"]
+    return {
+        "resamples": options["resamples"],
+        "against": options["against"],
+        "attributes": Path(attributes) if attributes else None,
+        "measure": options["by"],
+        "pictures": options["pictures"],
+    }
 
 
 def _find_datasets(root: str, sources: str) -> dict[str, tuple[str, Dataset]]:
@@ -81,13 +119,25 @@ def add_comparison(parser: SodParser, out: str) -> None:
         out: Default output folder.
     """
     parser.add_argument("--data.root", type=str, default="datasets", help="the data root")
-    parser.add_argument("--data.test", type=str, required=True, help="datasets, comma-separated")
+    parser.add_argument("--data.test", type=str, default=None, help="datasets, comma-separated")
     parser.add_argument("--out", type=str, default=out, help="folder for the results")
     parser.add_argument("--protocol", type=str, default="mean-max", help="metric protocol")
     parser.add_argument("--refine", type=str, default="none", help="refinements, one row each")
-    parser.add_argument(
-        "--published", type=bool, default=False, help="show published rows of the same protocol"
-    )
+    for key, kind, default, text in _REPORTING:
+        parser.add_argument(f"--{key}", type=kind, default=default, help=text)
+
+
+_REPORTING: tuple[tuple[str, Any, Any, str], ...] = (
+    ("measures", str, "default", "default, boundary, size, context, all, or names of measures"),
+    ("published", bool, False, "show published rows of the same protocol"),
+    ("resamples", int, 10000, "resamples of bootstrap and sign-flip test; 0 for none"),
+    ("against", str | None, None, "method that all others are compared with; default: all pairs"),
+    ("missing", str, "mark", "images without a map: mark the set, refuse, or score it as empty"),
+    ("strict", bool, False, "refuse sets that lack maps"),
+    ("attributes", str | None, None, "CSV file with attributes of the images (column: name)"),
+    ("by", str, "iou", "measure of attributes and galleries"),
+    ("pictures", bool, True, "write attributes, galleries and report.html"),
+)
 
 
 def _add_options(parser: SodParser) -> None:
@@ -95,7 +145,7 @@ def _add_options(parser: SodParser) -> None:
         "--methods",
         type=str,
         required=True,
-        help="configs (CONFIG, or CONFIG+CONFIG where the later overrides), checkpoints or folders "
-        "of maps, comma-separated; each may have a label: NAME=...",
+        help="configs (CONFIG, or CONFIG+CONFIG where the later overrides), checkpoints, folders "
+        "or patterns of maps, comma-separated; each may have a label: NAME=...; or a list in YAML",
     )
     add_comparison(parser, "benchmark")

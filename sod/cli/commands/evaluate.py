@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from sod.cli.commands.benchmark import report_options
 from sod.cli.program import Program, console
 from sod.core.errors import SodError
 from sod.core.files import make_folder
@@ -11,11 +12,13 @@ from sod.evaluation.answers import AnswerEvaluation, answers_table
 from sod.evaluation.callback import Evaluation
 from sod.evaluation.evaluator import Result
 from sod.evaluation.gallery import Gallery
+from sod.evaluation.map_sources import MapSource, map_files, parse_sources
+from sod.evaluation.pictures import Pictures
+from sod.evaluation.plan import Plan, Report, make_plan
 from sod.evaluation.reports import rich_table
 from sod.evaluation.saved_maps import Findings, evaluate_maps
+from sod.evaluation.statistics import Statistics
 from sod.evaluation.writing import write_results
-from sod.metrics.protocols import get_protocol
-from sod.refinement.kinds import Refinement, parse_refinements
 
 
 def evaluate(
@@ -25,28 +28,51 @@ def evaluate(
     maps: str | None = None,
     protocol: str = "mean-max",
     refine: str = "none",
+    measures: str = "default",
     save_maps: bool = False,
     label: str | None = None,
     published: bool = False,
     answers: int | None = None,
+    resamples: int = 10000,
+    against: str | None = None,
+    missing: str = "mark",
+    strict: bool = False,
+    attributes: str | None = None,
+    by: str = "iou",
+    pictures: bool = True,
 ) -> int:
     """Evaluate a method, a checkpoint or saved maps on test sets; write tables and figures.
 
     Args:
         cli: The assembled program.
-        out: Folder for metrics.json, .csv, .md, .tex, per_image.csv, curves.png and grid.png.
+        out: Folder for the tables, curves, pictures and report.html.
         ckpt: Checkpoint of a trained method.
-        maps: Folders of saved maps to evaluate instead of a method, comma-separated.
+        maps: Folders of saved maps to evaluate instead of a method, comma-separated: FOLDER,
+            NAME=FOLDER or 'NAME=FOLDER/*_sal.png'.
         protocol: Metric protocol: mean-max, image-max, a2s, pysod, ...
         refine: Refinements, comma-separated, one row each: none, bilateral.
+        measures: Measures: default, boundary, size, context, all, or names, comma-separated.
         save_maps: Also write the saliency maps, to OUT/maps.
         label: Name of the method in tables, figures and the folder of its maps; by default its
             class.
         published: Show published rows of the same protocol in metrics.md and metrics.tex.
         answers: Also measure up to so many answers to each image, unrefined: answers.json, .csv.
+        resamples: Resamples of bootstrap and sign-flip test; 0 for none.
+        against: Method that all others are compared with; by default all pairs.
+        missing: Images without a map: mark the set, refuse, or score it as empty.
+        strict: Refuse sets that lack maps.
+        attributes: CSV file with attributes of the images, one row each (column: name).
+        by: Measure of attributes and galleries.
+        pictures: Write attributes, galleries and report.html.
     """
     if save_maps and label is not None:
         check_file_name(label, "--label")
+    plan = make_plan(protocol, refine, measures, missing, strict)
+    options = report_options(
+        {"resamples": resamples, "against": against, "attributes": attributes, "by": by}
+        | {"pictures": pictures}
+    )
+    report = Report(published=protocol if published else None, **options)
     folder = make_folder(out)
     findings: list[Findings] = []
     several: AnswerEvaluation | None = None
@@ -56,13 +82,14 @@ def evaluate(
         several = AnswerEvaluation(cli.datamodule.test_names, answers)
     save = folder / "maps" if save_maps else None
     if maps is not None:
-        kinds = parse_refinements(refine)
-        results, findings = _run_maps(cli, maps, protocol, kinds, label, save)
+        results, findings, shown = _run_maps(cli, maps, plan, label, save)
     else:
-        results = _run(cli, ckpt, protocol, refine, save, label, several)
+        results, shown = _run(cli, ckpt, plan, save, label, several), None
+        if save is not None:
+            shown = _saved(cli, results, save)
     if results:
-        paths = write_results(results, folder, protocol if published else None)
-        _print_table(results)
+        paths, statistics = write_results(results, folder, report, shown)
+        _print_table(results, statistics, against)
         if several is not None:
             paths += several.write(folder)
             console.print(answers_table(several.means()))
@@ -79,6 +106,7 @@ def test(
     ckpt: str | None = None,
     protocol: str = "mean-max",
     refine: str = "none",
+    measures: str = "default",
 ) -> int:
     """Print the metrics of a method or checkpoint on test sets; write nothing.
 
@@ -87,8 +115,9 @@ def test(
         ckpt: Checkpoint of a trained method.
         protocol: Metric protocol: mean-max, image-max, a2s, pysod, ...
         refine: Refinements, comma-separated, one row each: none, bilateral.
+        measures: Measures: default, boundary, size, context, all, or names, comma-separated.
     """
-    results = _run(cli, ckpt, protocol, refine, None, None)
+    results = _run(cli, ckpt, make_plan(protocol, refine, measures), None, None)
     if results:
         _print_table(results)
     return 0
@@ -97,20 +126,17 @@ def test(
 def _run(
     cli: Program,
     ckpt: str | None,
-    protocol: str,
-    refine: str,
+    plan: Plan,
     maps: Path | None,
     label: str | None,
     answers: AnswerEvaluation | None = None,
 ) -> list[Result]:
-    refinements = parse_refinements(refine)
-    get_protocol(protocol)
     load_checkpoint(cli.method, ckpt)
     if cli.method.reads_groups():
         cli.datamodule.read_groups()
     names = cli.datamodule.test_names
     name = label or type(cli.method).__name__
-    evaluation = Evaluation(name, names, protocol, refinements, maps)
+    evaluation = Evaluation(name, names, plan, maps)
     callbacks = [evaluation] if answers is None else [evaluation, answers]
     trainer = cli.build_trainer(callbacks)
     trainer.test(cli.method, datamodule=cli.datamodule, verbose=False)
@@ -118,27 +144,37 @@ def _run(
 
 
 def _run_maps(
-    cli: Program,
-    maps: str,
-    protocol: str,
-    refinements: list[Refinement],
-    label: str | None,
-    save: Path | None,
-) -> tuple[list[Result], list[Findings]]:
-    folders = [Path(folder.strip()) for folder in maps.split(",")]
-    if label and len(folders) > 1:
+    cli: Program, maps: str, plan: Plan, label: str | None, save: Path | None
+) -> tuple[list[Result], list[Findings], Pictures]:
+    sources = parse_sources(maps)
+    if label and len(sources) > 1:
         raise SodError("--label: names one folder of maps, but --maps gives several.")
+    sources = [source._replace(label=label or source.label) for source in sources]
     results, findings = [], []
-    for name, samples in cli.datamodule.test_samples():
+    sets = list(cli.datamodule.test_samples())
+    pictures = Pictures(dict(sets))
+    for name, samples in sets:
         gallery = Gallery()
-        for folder in folders:
-            result, finding = evaluate_maps(
-                folder, name, samples, protocol, refinements, gallery, label, save
-            )
+        for source in sources:
+            result, finding = evaluate_maps(source, name, samples, plan, gallery, save)
+            pictures.add(name, source.label, map_files(source, name))
             results.append(result)
             findings.append(finding)
-    return results, findings
+    return results, findings, pictures
 
 
-def _print_table(results: list[Result]) -> None:
-    console.print(rich_table([row for result in results for row in result.rows]))
+def _saved(cli: Program, results: list[Result], save: Path) -> Pictures:
+    """Return the pictures of a method whose maps were saved."""
+    pictures = Pictures(dict(cli.datamodule.test_samples()))
+    for result in results:
+        for label in result.images:
+            source = MapSource(label, str(save / label / result.dataset))
+            pictures.add(result.dataset, label, map_files(source, result.dataset))
+    return pictures
+
+
+def _print_table(
+    results: list[Result], statistics: Statistics | None = None, against: str | None = None
+) -> None:
+    rows = [row for result in results for row in result.rows]
+    console.print(rich_table(rows, (), statistics, against))

@@ -7,7 +7,8 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from sod.core.errors import SodError
-from sod.evaluation.benchmark import BenchmarkEntry, Row
+from sod.evaluation.benchmark import Row
+from sod.evaluation.lists import BenchmarkEntry
 
 ENSEMBLE = "ensemble"
 

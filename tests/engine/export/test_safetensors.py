@@ -20,7 +20,7 @@ from sod.data.synthetic import write_scenes
 from sod.engine.checkpoint import read_checkpoint
 from sod.engine.method import Method
 from sod.engine.portable import portable_arguments
-from sod.evaluation.benchmark import parse_entries
+from sod.evaluation.lists import parse_methods
 from sod.labels.teachers import build_teacher
 from sod.methods.connnet import ConnNet
 from sod.methods.generations.ensemble import Generations
@@ -91,7 +91,7 @@ def test_the_command_line_takes_it_as_a_checkpoint(weights: Path, scenes: Path) 
     for name in ("0000.png", "0001.png"):
         before, after = (np.asarray(Image.open(place / x / "map" / name)) for x in "ab")
         np.testing.assert_array_equal(before, after)
-    assert parse_entries(str(file))[0].arguments == ("--ckpt", str(file))
+    assert parse_methods(str(file))[0].arguments == ("--ckpt", str(file))
     words = [f"--ckpt={file}", f"--data.test={scenes}", f"--out={place / 'c'}"]
     assert main(["evaluate", *words, "--data.num_workers=0"]) == 0
     assert json.loads((place / "c" / "metrics.json").read_text())[0]["images"] == 2
