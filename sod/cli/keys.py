@@ -8,6 +8,7 @@ import inspect
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import is_dataclass
+from itertools import pairwise
 from typing import Any, get_type_hints
 
 from sod.cli.arguments import pairs
@@ -34,6 +35,8 @@ def check_keys(arguments: Sequence[str], known: set[str]) -> None:
     """
     entries = list(_entries(arguments))
     has_model, has_trainer = "model" in known, "trainer" in known
+    if has_model:
+        _check_one_method(arguments)
     name = model_name(arguments) if has_model else None
     if name is not None:
         known = known | {f"model.{key}" for key in _parameters(import_method(name, "model"))}
@@ -88,12 +91,30 @@ def model_name(arguments: Sequence[str]) -> str | None:
     """
     name = None
     for _, config in _configs(arguments):
-        model = config.get("model")
-        name = model.get("class_path", name) if isinstance(model, dict) else model or name
+        name = _class_of(config) or name
     for key, value in pairs(arguments):
         if key in {"model", "model.class_path"} and value:
             name = json.loads(value)["class_path"] if value.startswith("{") else value
     return name
+
+
+def _class_of(config: dict[str, Any]) -> str | None:
+    """Return the name of the method that one config names, or None."""
+    model = config.get("model")
+    name = model.get("class_path") if isinstance(model, dict) else model
+    return str(name) if name else None
+
+
+def _check_one_method(arguments: Sequence[str]) -> None:
+    """Refuse configs of different methods: the keys of one would seem misspelt in the other."""
+    named = [(file, _class_of(config)) for file, config in _configs(arguments)]
+    named = [(file, name) for file, name in named if name is not None]
+    for (first, one), (second, other) in pairwise(named):
+        if str(one).rpartition(".")[2] != str(other).rpartition(".")[2]:
+            raise SodError(
+                f"--config {first} is of {one}, --config {second} of {other}: give configs of one "
+                "method; the later one overrides."
+            )
 
 
 def _entries(arguments: Sequence[str]) -> Iterator[Entry]:

@@ -1,6 +1,7 @@
 """Checkpoints: written atomically, opened without running code from them."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,25 @@ def checkpoint_of(method: Method) -> dict[str, Any]:
     return content
 
 
+def backbone_changes(stated: object, configured: Mapping[str, Any]) -> str:
+    """Return in words which features of the backbone differ from those of a checkpoint.
+
+    Args:
+        stated: The arguments that the checkpoint states.
+        configured: Those of the method.
+    """
+    before = stated.get("backbone") if isinstance(stated, dict) else None
+    now = configured.get("backbone")
+    if not isinstance(before, dict) or not isinstance(now, dict):
+        return ""
+    fields = [name for name in now if name != "weights" and name in before]
+    return ", ".join(
+        f"--model.backbone.{name} {before[name]} and not {now[name]}"
+        for name in fields
+        if before[name] != now[name]
+    )
+
+
 def load_checkpoint(method: Method, path: str | None) -> None:
     """Load a checkpoint's weights into a method; without a path nothing happens.
 
@@ -95,8 +115,13 @@ def load_checkpoint(method: Method, path: str | None) -> None:
     try:
         method.on_load_checkpoint(content)
         method.load_state_dict(content["state_dict"])
-    except SodError:
-        raise
+    except SodError as error:
+        changed = backbone_changes(content["hyper_parameters"], method.arguments())
+        if not changed:
+            raise
+        raise SodError(
+            f"{where}: was trained on other features: {changed}: give those, or drop --config."
+        ) from error
     except Exception as error:  # what a damaged file leads to, or one of another version
         detail = " ".join(str(error).split())
         raise SodError(

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from sod.core.errors import SodError
+from sod.core.errors import SodError, suggest_path
 from sod.data.samples import is_junk
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".npy")
@@ -53,7 +53,8 @@ def parse_source(text: str) -> MapSource:
     folder = _base(pattern)
     known = _base(pattern.partition(_SET)[0] + "*" if _SET in pattern else pattern)
     if not known.is_dir():
-        raise SodError(f"--maps {pattern}: there is no such folder {known}.")
+        hint = suggest_path(str(known))
+        raise SodError(f"--maps {pattern}: there is no such folder {known}.{hint}")
     return MapSource(label if equals else folder.resolve().name, pattern)
 
 

@@ -70,3 +70,20 @@ def test_an_absent_file_suggests_the_nearest(
         Path(name).touch()
     assert main(words) == 2
     assert hint in errors()
+
+
+def test_configs_of_two_methods_are_named(errors: Errors) -> None:
+    assert main(["test", "--config", "tokencut", "--config", "centre_box"]) == 2
+    text = errors()
+    assert "tokencut.yaml is of TokenCut, " in text
+    assert "centre_box.yaml of CentreBox: give configs of one method" in text
+
+
+def test_an_absent_folder_of_maps_suggests_the_nearest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, errors: Errors
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("maps").mkdir()
+    words = ["evaluate", "--maps", "mapz", "--data.root", str(tmp_path)]
+    assert main([*words, "--data.test", "builtin-1-32"]) == 2
+    assert "--maps mapz: there is no such folder mapz. Did you mean 'maps'?" in errors()

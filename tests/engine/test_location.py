@@ -9,7 +9,7 @@ import sod
 from sod.cli import main
 from sod.core.errors import SodError
 from sod.data.synthetic import write_scenes
-from sod.engine.checkpoint import read_checkpoint
+from sod.engine.checkpoint import backbone_changes, read_checkpoint
 from sod.engine.location import locate_weights, weights_checksums
 
 
@@ -101,3 +101,14 @@ def test_a_checkpoint_works_from_any_folder(
     moved = put(elsewhere / "moved" / "last.ckpt", checkpoint.read_bytes())
     with pytest.raises(SodError, match=r"weights/vit_tiny.*no such weights file; give it as"):
         sod.load(moved, device="cpu")
+
+
+def test_other_features_are_named_and_not_the_weights() -> None:
+    trained = {"backbone": {"name": "vit", "block": 6, "weights": "a.pth", "facet": "key"}}
+    configured = {"backbone": {"name": "vit", "block": 4, "weights": "b.pth", "facet": "value"}}
+    assert backbone_changes(trained, configured) == (
+        "--model.backbone.block 6 and not 4, --model.backbone.facet key and not value"
+    )
+    same = {"backbone": {**configured["backbone"], "weights": "c.pth"}}
+    assert backbone_changes(same, configured) == ""
+    assert backbone_changes({}, configured) == backbone_changes(None, {}) == ""
