@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 OUT ?= demo
 
-.PHONY: demo test test-all lint mutants torture clean
+.PHONY: demo test test-all lint mutants torture docs clean
 
 demo: .venv/installed
 	rm -rf $(OUT)/run $(OUT)/table
@@ -32,8 +32,12 @@ mutants: .venv/installed-dev
 torture: .venv/installed-dev
 	cd tests && OMP_NUM_THREADS=1 ../$(BIN)/python -m torture --count 20
 
+# The documentation as a site in site/; a warning is an error, and nothing is fetched.
+docs: .venv/installed-dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
 clean:
-	rm -rf .venv $(OUT) *.egg-info
+	rm -rf .venv $(OUT) site *.egg-info
 
 .venv/installed: pyproject.toml
 	@echo "Creating .venv and installing sod (PyTorch is large: this takes minutes) ..."
