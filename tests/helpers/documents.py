@@ -12,8 +12,9 @@ PROGRAMS = {"train.py": "fit", "evaluate.py": "evaluate"}
 
 def blocks(page: Path, language: str = "") -> list[str]:
     """Return the fenced blocks of a language; without one, those of commands."""
-    text = page.read_text(encoding="utf-8")
-    return re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+    pieces = re.split(r"^```(\w*)\n", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    fenced = zip(pieces[1::4], pieces[2::4], strict=True)  # each block ends with a fence of its own
+    return [block for name, block in fenced if name == language]
 
 
 def commands(page: Path) -> list[list[str]]:
