@@ -6,7 +6,6 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
-import pytorch_lightning as pl
 import torch
 from numpy.typing import NDArray
 from rich.progress import (
@@ -44,7 +43,7 @@ def predict_videos(
     refinement: Refinement,
     look: Look,
     smooth: float,
-    trainer: pl.Trainer,
+    device: torch.device,
     say: Callable[[str], None],
 ) -> list[str]:
     """Predict on the frames of videos and write videos of the results.
@@ -58,7 +57,7 @@ def predict_videos(
         refinement: Refinement of each map.
         look: How maps become pictures; crop and background have no effect.
         smooth: Weight of the earlier frames in each map, in [0, 1).
-        trainer: Its device is used.
+        device: Where the method runs.
         say: Prints a line.
 
     Returns:
@@ -72,7 +71,6 @@ def predict_videos(
         raise SodError(f"--output {','.join(outputs)}: videos have {', '.join(sorted(ALL))}.")
     if not 0 <= smooth < 1:
         raise SodError(f"--smooth {smooth}: is not in [0, 1).")
-    device = trainer.strategy.root_device
     model = method.to(device).eval()
     failures: list[str] = []
     for video in videos:

@@ -1,7 +1,7 @@
 """`sod predict`: maps, overlays, cut-outs and boxes of images and videos."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -76,80 +76,100 @@ def predict(
         resume: Leave out images whose results are complete.
         answers: With the output answers, the largest number of them for an image.
     """
-    outputs, refinement = parse_outputs(output), parse_refinements(refine)[0]
     look = Look(
-        OpacityOptions(threshold, keep, sharpen),
-        CutoutOptions(despill, crop, margin, background),
+        OpacityOptions(threshold, keep, sharpen), CutoutOptions(despill, crop, margin, background)
     )
-    results = [Path(out) / kind for kind in KINDS] if pseudo is None else [Path(pseudo)]
+    outputs, refinement = parse_outputs(output), parse_refinements(refine)[0]
+    job = _Job(Path(out), outputs, refinement, look, smooth, answers)
     inputs = list_inputs(source)
+    results = [job.folder / kind for kind in KINDS] if pseudo is None else [Path(pseudo)]
     images = _without_results(inputs.images, results)
     load_checkpoint(cli.method, ckpt)
     if pseudo is not None:
-        return _label(cli, images, make_folder(pseudo), refinement)
-    folder = make_folder(out)
+        return _label(cli, images, make_folder(pseudo), job.refinement)
+    make_folder(out)
     if is_rank_zero():
-        begin(folder, _settings(cli, refinement, look, smooth), resume)
-    waiting = unfinished(folder, images, outputs) if resume else images
-    if len(waiting) < len(images):
-        _say(f"{len(images) - len(waiting)} of {len(images)} images are done already")
-    writers = _writers(images, folder, outputs, refinement, look, answers)
-    failures = _predict_images(cli, waiting, writers, f"{', '.join(outputs)} in {folder}")
-    if "coco" in outputs and images and is_rank_zero():
-        count = join_parts(folder / "coco", images, folder / "annotations.json")
-        _say(f"{folder / 'annotations.json'}: {count} images")
+        begin(job.folder, _settings(cli, job), resume)
+    failures = _predict_images(cli, images, job, resume)
     if inputs.videos:
-        trainer = cli.build_trainer([])
-        failures += predict_videos(
-            cli.method, inputs.videos, folder, outputs, refinement, look, smooth, trainer, _say
-        )
+        failures += _predict_videos(cli, inputs.videos, job)
     return _report(failures)
 
 
-def _writers(
-    images: list[Sample],
-    folder: Path,
-    outputs: list[Output],
-    refinement: Refinement,
-    look: Look,
-    answers: int,
-) -> list[PredictionCallback]:
-    """Return the callbacks that write the outputs; the first counts the images."""
-    writers: list[PredictionCallback] = [PredictionWriter(folder, outputs, refinement, look)]
-    if "instances" in outputs:
-        writers.append(InstanceWriter(folder))
-    if "answers" in outputs:
-        names = [sample.name for sample in images]
-        writers.append(AnswerWriter(folder, answers, refinement, names))
-    return writers
+@dataclass(frozen=True)
+class _Job:
+    """What is written, where, and how it looks."""
+
+    folder: Path
+    outputs: list[Output]
+    refinement: Refinement
+    look: Look
+    smooth: float
+    answers: int
 
 
-def _predict_images(
-    cli: Program, images: list[Sample], writers: list[PredictionCallback], what: str
-) -> list[str]:
+def _predict_images(cli: Program, images: list[Sample], job: _Job, resume: bool) -> list[str]:
     """Predict on images, say where and on which device, and return the failures."""
-    counter = writers[0]
+    waiting = unfinished(job.folder, images, job.outputs) if resume else images
+    if len(waiting) < len(images):
+        _say(f"{len(images) - len(waiting)} of {len(images)} images are done already")
+    counter, *others = _writers(images, job)
     assert isinstance(counter, PredictionWriter)  # noqa: S101 - narrows the type
-    if images:
+    if waiting:
         groups = cli.method.reads_groups()
-        data = SourceData(images, cli.datamodule.num_workers, groups, WorkingSize())
-        trainer = cli.build_trainer(writers)
+        data = SourceData(waiting, cli.datamodule.num_workers, groups, WorkingSize())
+        trainer = cli.build_trainer([counter, *others])
         trainer.predict(cli.method, datamodule=data, return_predictions=False)
         device = describe_device(trainer.strategy.root_device)
-        _say(f"{counter.written} of {len(images)} images on {device}: {what}")
+        what = f"{', '.join(job.outputs)} in {job.folder}"
+        _say(f"{counter.written} of {len(waiting)} images on {device}: {what}")
+    if "coco" in job.outputs and images and is_rank_zero():
+        target = job.folder / "annotations.json"
+        _say(f"{target}: {join_parts(job.folder / 'coco', images, target)} images")
     return counter.failures
 
 
-def _settings(cli: Program, refinement: Refinement, look: Look, smooth: float) -> dict[str, Any]:
+def _writers(images: list[Sample], job: _Job) -> list[PredictionCallback]:
+    """Return the callbacks that write the outputs; the first counts the images."""
+    writers: list[PredictionCallback] = [
+        PredictionWriter(job.folder, job.outputs, job.refinement, job.look)
+    ]
+    if "instances" in job.outputs:
+        writers.append(InstanceWriter(job.folder))
+    if "answers" in job.outputs:
+        names = [sample.name for sample in images]
+        writers.append(AnswerWriter(job.folder, job.answers, job.refinement, names))
+    return writers
+
+
+def _predict_videos(cli: Program, videos: list[Sample], job: _Job) -> list[str]:
+    """Predict on videos in the first process, and return the failures."""
+    trainer = cli.build_trainer([])
+    if not trainer.is_global_zero:
+        return []
+    return predict_videos(
+        cli.method,
+        videos,
+        job.folder,
+        job.outputs,
+        job.refinement,
+        job.look,
+        job.smooth,
+        trainer.strategy.root_device,
+        _say,
+    )
+
+
+def _settings(cli: Program, job: _Job) -> dict[str, Any]:
     """Return what the results depend on."""
     return {
         "method": type(cli.method).__name__,
         "arguments": cli.method.arguments(),
         "weights": state_checksum(cli.method.state_dict()),
-        "refine": refinement,
-        "smooth": smooth,
-        **asdict(look.opacity),
-        **asdict(look.cutout),
+        "refine": job.refinement,
+        "smooth": job.smooth,
+        **asdict(job.look.opacity),
+        **asdict(job.look.cutout),
     }
 
 
