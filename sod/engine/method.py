@@ -19,7 +19,7 @@ from sod.engine.content import stamp
 from sod.engine.location import weights_checksums
 from sod.engine.monitors import LABEL_FREE, label_free_measures
 from sod.engine.portable import portable_arguments
-from sod.engine.proposals import cut_proposals, map_proposals
+from sod.engine.proposals import map_proposals, token_proposals
 from sod.nn.backbones.base import Backbone
 from sod.tuning.choice import Tuned
 
@@ -105,12 +105,12 @@ class Method(LightningModule, ABC):
 
         Returns:
             Each ``[H, W]`` in [0, 1]; the first is the own map. Here the others are its components,
-            the map at other thresholds, and with a frozen ``backbone`` the objects of recursive
-            cuts. Methods with further sources override this.
+            the map at other thresholds, and with a frozen ``backbone`` segments of its features
+            and the objects of recursive cuts. Methods with further sources override this.
         """
         backbone = getattr(self, "backbone", None)
-        cuts = cut_proposals(backbone, image) if isinstance(backbone, Backbone) else []
-        return [*map_proposals(saliency), *cuts]
+        parts = token_proposals(backbone, image) if isinstance(backbone, Backbone) else []
+        return [*map_proposals(saliency), *parts]
 
     @classmethod
     def is_trainable(cls) -> bool:

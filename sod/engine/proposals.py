@@ -10,15 +10,18 @@ from torch import Tensor
 
 from sod.core.precision import full_precision_region
 from sod.nn.backbones.base import Backbone
+from sod.nn.consensus import group_tokens, segment
 from sod.nn.resize import lanczos_resize, saliency_size
 from sod.spectral.recursive import recursive_cuts
 
 LEVELS = (0.2, 0.35, 0.65, 0.8)
 """Thresholds of a map that give further proposals, beside one half."""
-TAUS = (0.2, 0.3, 0.4)
-"""Thresholds of the graphs that are cut."""
+TAU = 0.3
+"""Threshold of the graph that is cut."""
 CUTS = 3
-"""Cuts at each threshold."""
+"""Number of recursive cuts."""
+SEGMENTS = (2, 3, 4, 6)
+"""Numbers of segments that an image is divided into."""
 TOKENS = 2500
 """Largest number of tokens of a graph that is cut."""
 SMALLEST = 0.005
@@ -47,28 +50,34 @@ def map_proposals(saliency: Tensor, components: int = 3) -> list[Tensor]:
 
 
 @full_precision_region
-def cut_proposals(backbone: Backbone, image: Tensor) -> list[Tensor]:
-    """Return the objects of recursive normalized cuts at several thresholds, and unions of them.
+def token_proposals(backbone: Backbone, image: Tensor) -> list[Tensor]:
+    """Return segments of several sizes and the objects of recursive normalized cuts.
 
     Args:
-        backbone: A frozen backbone, whose first feature is cut.
+        backbone: A frozen backbone, whose first feature is used.
         image: RGB in [0, 1], ``[3, H, W]``; it is resized to at most ``TOKENS`` patches.
 
     Returns:
-        Each 0 or 1, ``[H, W]``.
+        Each ``[H, W]`` in [0, 1]: masks of patches, interpolated.
     """
     height, width = image.shape[1:]
     factor = min(1.0, (TOKENS * backbone.patch_size**2 / (height * width)) ** 0.5)
     size = saliency_size(round(height * factor), round(width * factor), backbone.patch_size)
-    features = backbone(lanczos_resize(image[None], size))[0, : backbone.widths[0]]
-    masks: list[Tensor] = []
-    for tau in TAUS:
-        cuts = recursive_cuts(features, CUTS, tau)
-        masks += [*cuts, *unions(cuts)]
-    if not masks:
-        return []
-    stacked = torch.stack(masks)[:, None].float()
-    return list(F.interpolate(stacked, (height, width), mode="nearest")[:, 0])
+    features = backbone(lanczos_resize(image[None], size))[0, : backbone.widths[0]].float()
+    masks = recursive_cuts(features, CUTS, TAU) + _segments(features)
+    stacked = torch.stack(masks)[:, None].to(image)
+    return list(F.interpolate(stacked, (height, width), mode="bilinear")[:, 0])
+
+
+def _segments(features: Tensor) -> list[Tensor]:
+    """Return the segments of the k-means with each number of ``SEGMENTS``, bool ``[h, w]``."""
+    (tokens,) = group_tokens([features], [len(features)])
+    masks = []
+    for count in SEGMENTS:
+        centres = segment(tokens, torch.ones_like(tokens[:, 0]), count).centres
+        nearest = (tokens @ centres.mT).argmax(1).view(features.shape[1:])
+        masks += [nearest == number for number in range(len(centres))]
+    return masks
 
 
 def unions(masks: list[Tensor]) -> list[Tensor]:

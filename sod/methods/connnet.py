@@ -16,9 +16,10 @@ from sod.data.dataset import Batch
 from sod.engine.frozen import drop_frozen, restore_frozen
 from sod.engine.method import LossOutput, Method
 from sod.engine.optimisers import OptimiserConfig
-from sod.engine.proposals import map_proposals, unions
+from sod.engine.proposals import map_proposals, token_proposals, unions
 from sod.labels.learner import LabelLearner, LabelsConfig
 from sod.methods.tokencut import TokenCut
+from sod.nn.backbones.base import Backbone
 from sod.nn.backbones.build import BackboneConfig
 from sod.nn.backbones.build_pyramid import frozen_part
 from sod.nn.backbones.pyramid import CnnPyramid
@@ -105,13 +106,16 @@ class ConnNet(LabelLearner):
         return [resize_instances(each, size) for each in found]
 
     def proposals(self, image: Tensor, saliency: Tensor) -> list[Tensor]:
-        """Return the own map and its parts; of a connectivity head also instances and unions."""
+        """Return those of any method, and of a connectivity head instances and their unions."""
+        _, frozen = frozen_part(self.network.pyramid)
+        parts = token_proposals(frozen, image) if isinstance(frozen, Backbone) else []
+        proposals = [*map_proposals(saliency), *parts]
         if not isinstance(self.network.head, ConnectivityHead):
-            return map_proposals(saliency)
+            return proposals
         labels = self.instances(image[None])[0].labels.to(saliency.device)
         count = min(int(labels.max()), 3)
         objects = [(labels == label).float() for label in range(1, count + 1)]
-        return [*map_proposals(saliency), *objects, *unions(objects)]
+        return [*proposals, *objects, *unions(objects)]
 
     def loss(self, batch: Batch) -> LossOutput:
         """Return the loss of the head and its terms."""

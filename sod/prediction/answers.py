@@ -7,7 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sod.refinement.masks import mask_iou
+from sod.nn.consensus import centre_prior
+from sod.refinement.masks import border_pixels, mask_iou
 
 COMPARED = 96
 """Longer side in pixels at which proposals are compared."""
@@ -25,23 +26,22 @@ class Answers(NamedTuple):
     scores: Tensor
 
 
-def choose_answers(
-    proposals: Sequence[Tensor], count: int, merge: float = 0.85, sharpness: float = 1.0
-) -> Answers:
+def choose_answers(proposals: Sequence[Tensor], count: int, merge: float = 0.9) -> Answers:
     """Choose up to ``count`` answers among the proposals of an image.
 
-    A proposal is preferred as far as others agree with it: its weight is its mean IoU with all
-    proposals, to the power of ``sharpness``. The first answer is the first proposal, the method's
-    own map. Each further one is the proposal that raises the expected IoU of the best answer most,
-    if the proposals are right as often as their weights say (a greedy choice of a facility-location
-    function). Proposals whose IoU with an answer is above ``merge`` count as the same.
+    A proposal is preferred without any label: its weight is its mean IoU with all proposals
+    (agreement), times the squares of the share of the image's border that it leaves free and of
+    the mean of a Gaussian around the image's centre in it. The first answer is the first proposal,
+    the method's own map. Each further one is the proposal that raises the expected IoU of the best
+    answer most, if the proposals are right as often as their weights say (a greedy choice of a
+    facility-location function). Proposals whose IoU with an answer is above ``merge`` count as the
+    same.
 
     Args:
         proposals: Each ``[H, W]`` in [0, 1], compared at one half. Empty and full ones are ignored,
             except the first.
         count: Largest number of answers, K.
         merge: IoU above which two proposals are one.
-        sharpness: Power of the agreement.
 
     Returns:
         At least one answer; its score is the weight of the proposals it is the nearest answer of.
@@ -53,8 +53,8 @@ def choose_answers(
     valid[0] = True
     maps, masks = maps[valid], masks[valid]
     overlaps = mask_iou(masks[:, None], masks[None]).double()
-    weights = overlaps.mean(1) ** sharpness
-    weights = weights / weights.sum()
+    weights = overlaps.mean(1) * _likely(masks)
+    weights = (weights + 1e-9) / (weights + 1e-9).sum()
     chosen = _greedy(overlaps, weights, count, merge)
     nearest = overlaps[:, chosen].argmax(1)
     scores = torch.zeros(len(chosen), dtype=torch.float64, device=maps.device)
@@ -74,6 +74,14 @@ def _greedy(overlaps: Tensor, weights: Tensor, count: int, merge: float) -> list
         chosen.append(best)
         covered = torch.maximum(covered, overlaps[best])
     return chosen
+
+
+def _likely(masks: Tensor) -> Tensor:
+    """Return how likely masks ``[P, h, w]`` are an object by their place, ``[P]`` in [0, 1]."""
+    prior = centre_prior((masks.shape[1], masks.shape[2])).to(masks.device)
+    inside = (masks * prior).flatten(1).sum(1) / masks.flatten(1).sum(1).clamp(min=1)
+    free = 1 - border_pixels(masks).float().mean(1)
+    return ((free * inside) ** 2).double()
 
 
 def _small(maps: Tensor) -> Tensor:

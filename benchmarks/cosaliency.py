@@ -1,0 +1,108 @@
+"""IoU of plain and co-salient methods on sets of groups, with and without distractors.
+
+    sod data compose --data.name ../shared/data/CoDUTS --out composed
+    python benchmarks/cosaliency.py --sets ../shared/data/CoDUTS composed --out cosaliency.jsonl \
+        --methods TokenCut=configs/tokencut.yaml+benchmarks/standin.yaml \
+        CoSaliency=configs/cosaliency.yaml+benchmarks/standin_cosaliency.yaml
+
+Groups are numbered in the order of their names: the even ones are half A, the odd ones half B. Each
+finished method and set is a line per image in the output; started again, it is not measured again.
+A name such as ``Learned@B`` measures the method on the groups of half B only.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+import sod.methods  # noqa: F401 - registers the methods
+from sod.core.configs import is_config
+from sod.core.errors import SodError
+from sod.data.benchmarks import find_dataset
+from sod.data.groups import indices_by_group
+from sod.data.reading import read_image_tensor, read_mask
+from sod.data.samples import Sample
+from sod.engine.building import build_from_checkpoint, build_from_config
+from sod.engine.method import Method
+from sod.refinement.masks import mask_iou
+
+
+def main() -> None:
+    """Measure what is missing, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sets", nargs="+", required=True)
+    parser.add_argument("--methods", nargs="*", default=[])
+    parser.add_argument("--out", type=Path, required=True)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    done = {(row["method"], row["set"]) for row in read(options.out)}
+    for label, _, spec in (method.partition("=") for method in options.methods):
+        for source in options.sets:
+            if (label, Path(source).name) not in done:
+                measure(label, spec, source, options.out)
+    print_table(list(read(options.out)))
+
+
+def measure(label: str, spec: str, source: str, out: Path) -> None:
+    """Measure one method on one set, and append its rows."""
+    build = build_from_config if is_config(spec.partition("+")[0]) else build_from_checkpoint
+    method = build(spec).eval()
+    samples = find_dataset(".", source).samples
+    half = label.partition("@")[2]
+    rows = []
+    for number, indices in enumerate(indices_by_group(samples).values()):
+        if half in ("", "AB"[number % 2]):
+            group = [samples[index] for index in indices]
+            start = time.perf_counter()
+            ious = group_ious(method, group)
+            seconds = (time.perf_counter() - start) / len(group)
+            rows += [
+                {"method": label, "set": Path(source).name, "half": "AB"[number % 2]}
+                | {"name": sample.name, "iou": iou, "seconds": seconds}
+                for sample, iou in zip(group, ious, strict=True)
+            ]
+    with out.open("a") as file:
+        file.writelines(json.dumps(row) + "\n" for row in rows)
+
+
+def group_ious(method: Method, group: list[Sample]) -> list[float]:
+    """Return the IoU of each map of a group at one half."""
+    images = [read_image_tensor(sample.image) for sample in group]
+    with torch.inference_mode():
+        maps = method.group_saliency(images)
+    return [_iou(map_[0], sample) for map_, sample in zip(maps, group, strict=True)]
+
+
+def _iou(saliency: Tensor, sample: Sample) -> float:
+    if sample.mask is None:
+        raise SodError(f"{sample.image}: has no mask to be measured with.")
+    return float(mask_iou(saliency > 0.5, torch.from_numpy(read_mask(sample.mask)) > 127))
+
+
+def read(path: Path) -> Iterator[dict[str, object]]:
+    """Yield the rows of an earlier run."""
+    if path.is_file():
+        yield from map(json.loads, path.read_text().splitlines())
+
+
+def print_table(rows: list[dict[str, object]]) -> None:
+    """Print the mean IoU over the images of both halves and of all, by method and set."""
+    print("| method | set | images | IoU | half A | half B |\n|---|---|---|---|---|---|")
+    for method, source in dict.fromkeys((row["method"], row["set"]) for row in rows):
+        own = [row for row in rows if (row["method"], row["set"]) == (method, source)]
+        cells = [mean([r for r in own if r["half"] in half]) for half in ("AB", "A", "B")]
+        print(f"| {method} | {source} | {len(own)} | {' | '.join(cells)} |")
+
+
+def mean(rows: list[dict[str, object]]) -> str:
+    """Return the mean IoU of rows, or a dash without rows."""
+    values = [float(str(row["iou"])) for row in rows]
+    return f"{sum(values) / len(values):.3f}" if values else "–"
+
+
+if __name__ == "__main__":
+    main()
