@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sod.nn.consensus import centre_prior
-from sod.refinement.masks import border_pixels, mask_iou
+from sod.refinement.masks import border_pixels, largest_component, mask_iou
 
 COMPARED = 96
 """Longer side in pixels at which proposals are compared."""
@@ -30,8 +30,9 @@ def choose_answers(proposals: Sequence[Tensor], count: int, merge: float = 0.9) 
     """Choose up to ``count`` answers among the proposals of an image.
 
     A proposal is preferred without any label: its weight is its mean IoU with all proposals
-    (agreement), times the squares of the share of the image's border that it leaves free and of
-    the mean of a Gaussian around the image's centre in it. The first answer is the first proposal,
+    (agreement), times the squares of the share of the image's border that it leaves free, of the
+    mean of a Gaussian around the image's centre in it, and of the share of its largest connected
+    component. The first answer is the first proposal,
     the method's own map. Each further one is the proposal that raises the expected IoU of the best
     answer most, if the proposals are right as often as their weights say (a greedy choice of a
     facility-location function). Proposals whose IoU with an answer is above ``merge`` count as the
@@ -52,14 +53,19 @@ def choose_answers(proposals: Sequence[Tensor], count: int, merge: float = 0.9) 
     valid = (share > 0.002) & (share < 0.98)
     valid[0] = True
     maps, masks = maps[valid], masks[valid]
+    chosen, scores = choose_masks(masks, count, merge)
+    return Answers(maps[chosen], scores)
+
+
+def choose_masks(masks: Tensor, count: int, merge: float) -> tuple[list[int], Tensor]:
+    """Return the indices of the chosen ones of binary proposals ``[P, h, w]``, and their scores."""
     overlaps = mask_iou(masks[:, None], masks[None]).double()
-    weights = overlaps.mean(1) * _likely(masks)
-    weights = (weights + 1e-9) / (weights + 1e-9).sum()
+    weights = overlaps.mean(1) * _likely(masks) + 1e-9
+    weights = weights / weights.sum()
     chosen = _greedy(overlaps, weights, count, merge)
     nearest = overlaps[:, chosen].argmax(1)
-    scores = torch.zeros(len(chosen), dtype=torch.float64, device=maps.device)
-    scores.index_add_(0, nearest, weights)
-    return Answers(maps[chosen], scores)
+    scores = torch.zeros(len(chosen), dtype=torch.float64, device=masks.device)
+    return chosen, scores.index_add_(0, nearest, weights)
 
 
 def _greedy(overlaps: Tensor, weights: Tensor, count: int, merge: float) -> list[int]:
@@ -81,7 +87,9 @@ def _likely(masks: Tensor) -> Tensor:
     prior = centre_prior((masks.shape[1], masks.shape[2])).to(masks.device)
     inside = (masks * prior).flatten(1).sum(1) / masks.flatten(1).sum(1).clamp(min=1)
     free = 1 - border_pixels(masks).float().mean(1)
-    return ((free * inside) ** 2).double()
+    largest = largest_component(masks[:, None])[:, 0].flatten(1).sum(1)
+    whole = largest / masks.flatten(1).sum(1).clamp(min=1)
+    return ((free * inside * whole) ** 2).double()
 
 
 def _small(maps: Tensor) -> Tensor:
