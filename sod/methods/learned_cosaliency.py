@@ -81,8 +81,24 @@ class LearnedCoSaliency(CoSaliency):
 
     def loss(self, batch: Batch) -> LossOutput:
         """Return the loss of one group and its terms."""
-        terms = self._terms(list(batch["images"]))
-        return LossOutput(terms["pairs"] + self.agreement * terms["agreement"], terms)
+        terms = self.terms(*self._observed(list(batch["images"])))
+        return LossOutput(self.total(terms), terms)
+
+    def terms(self, features: Sequence[Tensor], priors: Sequence[Tensor]) -> dict[str, Tensor]:
+        """Return the terms of the loss of a group.
+
+        Args:
+            features: Per image ``[C, h, w]``.
+            priors: Per image ``[h, w]`` in [0, 1].
+        """
+        raw = [each.flatten(1).mT for each in features]
+        maps = shared_maps([self._projected(each).flatten(1).mT for each in features])
+        flat = [prior.flatten() for prior in priors]
+        return {"pairs": pair_loss(raw, maps), "agreement": agreement_loss(maps, flat)}
+
+    def total(self, terms: dict[str, Tensor]) -> Tensor:
+        """Return the weighted sum of the terms."""
+        return terms["pairs"] + self.agreement * terms["agreement"]
 
     def prepare_training(self, training: Training) -> None:
         """Load groups instead of single images."""
@@ -91,11 +107,11 @@ class LearnedCoSaliency(CoSaliency):
     def validation_step(self, batch: AnyBatch, batch_idx: int, dataloader_idx: int = 0) -> None:
         """Log ``val/score``, which selects the checkpoint: one minus the loss."""
         images = list(batch["images"])
-        terms = self._terms(images) if images else {}
-        value = terms["pairs"] + self.agreement * terms["agreement"] if terms else torch.zeros(1)
+        empty = torch.zeros((), device=self.device)
+        value = self.total(self.terms(*self._observed(images))) if images else empty
         self.log(
             "val/score",
-            1 - value.to(self.device),
+            1 - value,
             batch_size=len(images),
             sync_dist=True,
             add_dataloader_idx=False,
@@ -121,11 +137,8 @@ class LearnedCoSaliency(CoSaliency):
         change: Tensor = self.projection(features.movedim(0, -1))
         return features + change.movedim(-1, 0)
 
-    def _terms(self, images: list[Tensor]) -> dict[str, Tensor]:
-        """Return the terms of the loss of a group of images, each ``[3, H, W]``."""
+    def _observed(self, images: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        """Return the features ``[C, h, w]`` and priors ``[h, w]`` of images ``[3, H, W]``."""
         features = [full_precision(self.features(image)) for image in images]
         grids = [(each.shape[-2], each.shape[-1]) for each in features]
-        priors = [self.prior_map(*pair).flatten() for pair in zip(images, grids, strict=True)]
-        raw = [each.flatten(1).mT for each in features]
-        maps = shared_maps([self._projected(each).flatten(1).mT for each in features])
-        return {"pairs": pair_loss(raw, maps), "agreement": agreement_loss(maps, priors)}
+        return features, [self.prior_map(*pair) for pair in zip(images, grids, strict=True)]
