@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+from jsonargparse import Namespace
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.trainer.connectors.signal_connector import _SignalConnector
@@ -99,6 +100,10 @@ class SodCLI(LightningCLI):
         """
         assert isinstance(parser, SodParser)  # noqa: S101 - narrows the type
         self.config = parser.read(self.command.name, self.command.summary, args)
+        for group in ("trainer", "data"):
+            if not isinstance(self.config[group], Namespace):
+                value = self.config[group]
+                raise SodError(f"{group}: expected options below it, not {value!r:.60}.")
         check_numbers(self.config.as_dict())
         if type(self.config.seed_everything) is int:  # a bool is a switch
             check_seed(self.config.seed_everything, "seed_everything")
@@ -157,7 +162,7 @@ class SodCLI(LightningCLI):
         arguments["plugins"] = [*_listed(arguments["plugins"]), AtomicCheckpointIO()]
         try:
             trainer = pl.Trainer(callbacks=all_callbacks, **arguments)
-        except (MisconfigurationException, RuntimeError) as error:
+        except (MisconfigurationException, RuntimeError, TypeError, ValueError) as error:
             raise SodError(f"trainer: {' '.join(str(error).split())}") from error
         trainer._signal_connector = _NoSignals(trainer)
         join_processes(trainer)

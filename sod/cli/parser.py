@@ -62,7 +62,10 @@ class SodParser(LightningArgumentParser):
             sys.exit(0)
         if not any(".help" in argument for argument in arguments):
             check_keys(arguments, self.dests())
-        return self.parse_args(list(arguments))
+        try:
+            return self.parse_args(list(arguments))
+        except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
+            raise SodError(f"the configuration: {concise(str(error))}") from error
 
     def short_help(self, command: str, summary: str) -> str:
         """Return the help of one command: its own options and those of the data.

@@ -7,6 +7,7 @@ from torch import Tensor
 
 import sod
 from sod.core.errors import SodError
+from sod.core.names import one_line
 from sod.engine.stated import check_plain
 
 FORMAT = 1
@@ -21,7 +22,7 @@ def stamp() -> dict[str, Any]:
 def made_by(content: Mapping[str, Any]) -> str:
     """Return which version wrote a checkpoint, for messages."""
     version = content.get("sod_version")
-    return f"sod {version}" if isinstance(version, str) else "sod before 0.1"
+    return f"sod {one_line(version)[:20]}" if isinstance(version, str) else "sod before 0.1"
 
 
 def checked_content(content: object, where: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from sod.core.errors import SodError
 from sod.core.files import state_checksum
+from sod.core.names import one_line
 from sod.core.precision import HALF
 
 
@@ -49,8 +50,9 @@ def restore_frozen(checkpoint: dict[str, Any], prefix: str, module: nn.Module, s
     actual = state_checksum(_converted(own, checkpoint.get(f"{prefix}_dtype")))
     if actual != expected:
         raise SodError(
-            f"{prefix}: the checkpoint was trained with other weights (sha256 {expected[:12]}...) "
-            f"than {source} (sha256 {actual[:12]}...): point --model.backbone.weights to those."
+            f"{prefix}: the checkpoint was trained with other weights (sha256 "
+            f"{one_line(str(expected))[:12]}...) than {source} (sha256 {actual[:12]}...): point "
+            "--model.backbone.weights to those."
         )
     checkpoint["state_dict"].update({f"{prefix}.{name}": value for name, value in own.items()})
 

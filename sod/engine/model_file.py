@@ -52,7 +52,9 @@ def read_model(path: Path) -> dict[str, Any]:
             "backbone go to --model.backbone.weights."
         )
     same = header.get("same", {})
-    if not isinstance(same, dict) or not all(first in tensors for first in same.values()):
+    if not isinstance(same, dict) or not all(
+        isinstance(first, str) and first in tensors for first in same.values()
+    ):
         raise SodError(f"--ckpt {path}: is damaged: its table of shared weights is wrong.")
     shared = {name: tensors[first] for name, first in same.items()}
     return checked_content({**header, "state_dict": tensors | shared}, f"--ckpt {path}")

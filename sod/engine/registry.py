@@ -33,6 +33,7 @@ def method_class(name: str, option: str) -> type[Method]:
     Raises:
         SodError: There is no such method, or several registered ones have this name.
     """
+    _check_text(name, option)
     # A module that is imported again, as in a notebook, defines its methods anew.
     known = list({full_name(cls): cls for cls in known_methods()}.values())
     found = [cls for cls in known if name in (full_name(cls), cls.__name__)]
@@ -44,7 +45,7 @@ def method_class(name: str, option: str) -> type[Method]:
     names = sorted({cls.__name__ for cls in known})
     remedy = " A file may name registered methods only." if "." in name else ""
     raise SodError(
-        f"{option}: there is no method '{name}'.{remedy}"
+        f"{option}: there is no method {name!r:.80}.{remedy}"
         f"{suggest(name.rpartition('.')[2], names)} Known: {', '.join(names)}; that of another "
         "package needs --plugins MODULE."
     )
@@ -60,14 +61,21 @@ def import_method(name: str, option: str) -> type[Method]:
     Raises:
         SodError: The module cannot be imported, or it has no such method.
     """
+    _check_text(name, option)
     module, _, _ = name.rpartition(".")
     if not module or any(full_name(cls) == name for cls in known_methods()):
         return method_class(name, option)
     try:
         import_module(module)
-    except ImportError as error:
-        raise SodError(f"{option} {name}: cannot be imported: {error}.") from error
+    except (ImportError, ValueError) as error:
+        raise SodError(f"{option} {name!r:.80}: cannot be imported: {error}.") from error
     return method_class(name, option)
+
+
+def _check_text(name: object, option: str) -> None:
+    """Refuse anything but a text, as a file may state any value."""
+    if not isinstance(name, str):
+        raise SodError(f"{option}: {name!r:.60} is not the name of a method.")
 
 
 def full_name(cls: type) -> str:

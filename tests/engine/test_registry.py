@@ -69,7 +69,7 @@ def test_a_user_may_name_a_package(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         SodError, match=r"'Foreign' is the name of foreign_b\.Foreign and foreign_c"
     ):
         method_class("Foreign", "a file")
-    with pytest.raises(SodError, match=r"--model foreign_x\.Blob: cannot be imported"):
+    with pytest.raises(SodError, match=r"--model 'foreign_x\.Blob': cannot be imported"):
         import_method("foreign_x.Blob", "--model")
 
 
