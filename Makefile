@@ -2,8 +2,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 OUT ?= demo
+# `make test CONSTRAINTS=constraints.txt` installs the versions that the tests were last run with.
+CONSTRAINTS ?=
+PIN = $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
 
-.PHONY: demo test test-all lint mutants torture docs clean
+.PHONY: floors demo test test-all lint mutants torture docs clean
 
 demo: .venv/installed
 	rm -rf $(OUT)/run $(OUT)/table
@@ -31,20 +34,29 @@ mutants: .venv/installed-dev
 # Kills, signals and full disks at random moments of every kind of training; nothing may be lost.
 torture: .venv/installed-dev
 	cd tests && OMP_NUM_THREADS=1 ../$(BIN)/python -m torture --count 20
+	cd tests && OMP_NUM_THREADS=1 ../$(BIN)/python -m torture.files --count 10000 --out ../torture
 
 # The documentation as a site in site/; a warning is an error, and nothing is fetched.
 docs: .venv/installed-dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
+# Installs the oldest versions that pyproject.toml allows into .venv-floors, and runs the tests of the
+# rooms that use them most.
+floors:
+	$(PYTHON) -m venv .venv-floors
+	.venv-floors/bin/python -m pip install --quiet uv
+	.venv-floors/bin/uv pip install --python .venv-floors/bin/python --resolution lowest-direct . 'pytest>=8' 'pytest-xdist>=3.6' 'hypothesis>=6.100'
+	OMP_NUM_THREADS=1 .venv-floors/bin/python -m pytest tests/core tests/data tests/nn/test_resize.py tests/labels tests/engine/test_content.py tests/prediction/test_working_size.py
+
 clean:
-	rm -rf .venv $(OUT) site *.egg-info
+	rm -rf .venv .venv-floors $(OUT) site *.egg-info
 
 .venv/installed: pyproject.toml
 	@echo "Creating .venv and installing sod (PyTorch is large: this takes minutes) ..."
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --editable .
+	$(BIN)/python -m pip install --quiet $(PIN) --editable .
 	@touch $@
 
 .venv/installed-dev: .venv/installed
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet $(PIN) --editable '.[dev]'
 	@touch $@
