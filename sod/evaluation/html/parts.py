@@ -16,6 +16,7 @@ from sod.evaluation.statistics import Pair
 from sod.evaluation.tables import Table
 
 _NONE = "–"
+_HEIGHT = 260  # pixels of a picture on the page
 
 
 def table_part(table: Table) -> str:
@@ -108,9 +109,10 @@ def _case(case: Case, heading: str) -> str:
     options = ["".join(_options(pictures, chosen)) for chosen in ("photo", last)]
     scores = ", ".join(f"{escape(label)} {score:.3f}" for label, score in case.scores.items())
     data = json.dumps(pictures).replace("</", "<\\/")
-    ratio = f"{case.image.shape[1]} / {case.image.shape[0]}"
+    height, width = case.image.shape[:2]
+    shape = f"width: min(100%, {_HEIGHT * width // height}px); aspect-ratio: {width} / {height}"
     return (
-        f'<div class="case"><div class="stage" style="aspect-ratio: {ratio}">'
+        f'<div class="case"><div class="stage" style="{shape}">'
         f'<img alt="{escape(case.name)}"><img class="over" alt=""><i></i></div>'
         '<input type="range" min="0" max="100" value="50" aria-label="position of the divide">'
         f'<div class="row"><select aria-label="left">{options[0]}</select>'
