@@ -1,4 +1,4 @@
-"""All measures by name: heading, direction, cost, and what they are computed from."""
+"""All measures by name: heading, direction, and what they are computed from."""
 
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
@@ -18,7 +18,6 @@ class Measure(NamedTuple):
         averaging: Of a family: at threshold 0.5, at the adaptive threshold, mean or maximum over
             thresholds, or of the pixels of the whole data set at 0.5; empty for other measures too.
         lower_is_better: Whether small values are good.
-        milliseconds: Rough time for a map of 400 x 300 pixels, beside the default measures.
     """
 
     name: str
@@ -26,7 +25,6 @@ class Measure(NamedTuple):
     family: str
     averaging: Averaging = ""
     lower_is_better: bool = False
-    milliseconds: float = 0.0
 
 
 _SINGLE = (
@@ -34,49 +32,42 @@ _SINGLE = (
     Measure("weighted_f", "wF", "weighted_f"),
     Measure("s_measure", "S", "s_measure"),
     Measure("boundary_iou", "BIoU", "boundary_iou"),
-    Measure("boundary_f", "BF", "boundary_f", milliseconds=1),
-    Measure("hce", "HCE", "hce", lower_is_better=True, milliseconds=4),
-    Measure("context", "CM", "context", milliseconds=9),
-    Measure("camouflage_context", "CCM", "camouflage_context", milliseconds=150),
-    Measure("si_mae", "siMAE", "si_mae", lower_is_better=True, milliseconds=0.5),
+    Measure("boundary_f", "BF", "boundary_f"),
+    Measure("hce", "HCE", "hce", lower_is_better=True),
+    Measure("context", "CM", "context"),
+    Measure("camouflage_context", "CCM", "camouflage_context"),
+    Measure("si_mae", "siMAE", "si_mae", lower_is_better=True),
     Measure("auc_roc", "ROC", "auc_roc"),
     Measure("auc_pr", "AP", "auc_pr"),
 )
 _ALL: tuple[Averaging, ...] = ("", "adaptive", "mean", "max", "overall")
 _PER_IMAGE = _ALL[:-1]
 _PREFIXES = {"": "", "adaptive": "adp", "mean": "mean", "max": "max", "overall": "ov"}
-FAMILIES: dict[str, tuple[str, tuple[Averaging, ...], bool, float]] = {
-    "f": ("F", _ALL, False, 0),
-    "e": ("E", _PER_IMAGE, False, 0),
-    "iou": ("IoU", _ALL, False, 0),
-    "accuracy": ("Acc", _ALL, False, 0),
-    "precision": ("P", _ALL, False, 0),
-    "recall": ("R", _ALL, False, 0),
-    "dice": ("Dice", _ALL, False, 0),
-    "ber": ("BER", _ALL, True, 0),
-    "kappa": ("Kappa", _ALL, False, 0),
-    "fpr": ("FPR", _ALL, True, 0),
-    "specificity": ("Spec", _ALL, False, 0),
-    "si_f": ("siF", _ALL, False, 1),
-    "si_iou": ("siIoU", _ALL, False, 1),
-    "msiou": ("MSIoU", _PER_IMAGE, False, 0),
+FAMILIES: dict[str, tuple[str, tuple[Averaging, ...], bool]] = {
+    "f": ("F", _ALL, False),
+    "e": ("E", _PER_IMAGE, False),
+    "iou": ("IoU", _ALL, False),
+    "accuracy": ("Acc", _ALL, False),
+    "precision": ("P", _ALL, False),
+    "recall": ("R", _ALL, False),
+    "dice": ("Dice", _ALL, False),
+    "ber": ("BER", _ALL, True),
+    "kappa": ("Kappa", _ALL, False),
+    "fpr": ("FPR", _ALL, True),
+    "specificity": ("Spec", _ALL, False),
+    "si_f": ("siF", _ALL, False),
+    "si_iou": ("siIoU", _ALL, False),
+    "msiou": ("MSIoU", _PER_IMAGE, False),
 }
-"""Heading, averagings, whether small values are good, and milliseconds of each family."""
+"""Heading, averagings, and whether small values are good, of each family."""
 
 
 def _measures() -> Iterable[Measure]:
     yield from _SINGLE
-    for family, (heading, averagings, lower, cost) in FAMILIES.items():
+    for family, (heading, averagings, lower) in FAMILIES.items():
         for averaging in averagings:
-            slow = family == "msiou" and averaging in {"mean", "max"}
-            yield Measure(
-                f"{averaging}_{family}".lstrip("_"),
-                _PREFIXES[averaging] + heading,
-                family,
-                averaging,
-                lower,
-                25 if slow else cost,
-            )
+            name = f"{averaging}_{family}".lstrip("_")
+            yield Measure(name, _PREFIXES[averaging] + heading, family, averaging, lower)
 
 
 CATALOGUE: dict[str, Measure] = {measure.name: measure for measure in _measures()}
