@@ -9,7 +9,9 @@ from PIL import Image
 
 import sod
 from sod.cli import main
+from sod.data.reading import to_tensor
 from sod.data.synthetic import make_scene
+from sod.prediction.answers import choose_answers
 from sod.prediction.cutouts import CutoutOptions, cut_out
 from sod.prediction.opacity import OpacityOptions
 from sod.prediction.writers import render
@@ -68,9 +70,22 @@ def tokencut(scenes: list[Pixels]) -> None:
     table(rows).save(FOLDER / "tokencut.png", optimize=True)
 
 
+def answers(scenes: list[Pixels]) -> None:
+    """Show three answers to each scene side by side."""
+    method = sod.load("demo", device="cpu").method
+    rows = []
+    for pixels in scenes:
+        image = to_tensor(pixels)
+        own = method.saliency(image[None])[0, 0]
+        chosen = choose_answers(method.proposals(image, own), 3)
+        rows.append([render(pixels, each.numpy(), "overlay") for each in chosen.maps])
+    table(rows).save(FOLDER / "answers.png", optimize=True)
+
+
 if __name__ == "__main__":
     FOLDER.mkdir(exist_ok=True)
     chosen = [make_scene(number, SIZE)[0] for number in (11, 23)]
     with tempfile.TemporaryDirectory() as temporary:
         overview(chosen, Path(temporary))
     tokencut(chosen[:1])
+    answers(chosen)
