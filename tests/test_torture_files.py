@@ -1,7 +1,8 @@
 """A small part of the torture of files (`python -m torture.files` reads 10,000)."""
 
 import pytest
-from torture.files import Kind, Outcome, kinds, run, table
+from torture.files import Outcome, run, table
+from torture.kinds import Kind, kinds
 
 SLOW = ("checkpoints", "models (.safetensors)")
 QUICK = [kind for kind in kinds() if kind.name != "configs"]

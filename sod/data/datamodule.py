@@ -54,8 +54,7 @@ class SaliencyData(LightningDataModule):
     """
 
     _regions: Regions | None = None
-    strict: bool = False
-    """Whether an unreadable image ends a training without masks, instead of being skipped."""
+    strict: bool = False  # whether an unreadable image ends a training without masks
     _groups = False
 
     def __init__(
