@@ -134,8 +134,11 @@ class SodCLI(LightningCLI):
 
     def save_config(self, path: Path) -> None:
         """Write the whole configuration as YAML, which reproduces the run."""
+        config = self.config.clone()
+        if "overwrite" in config:
+            config["overwrite"] = False  # the file goes on with the run
         with atomic_file(path) as temporary:
-            self.parser.save(self.config, str(temporary), overwrite=True)
+            self.parser.save(config, str(temporary), overwrite=True)
 
     def build_trainer(
         self,

@@ -76,6 +76,7 @@ COMMANDS = {
         ("generations", "generations"),
         ("video", "video"),
         ("tune", "tune"),
+        ("runs", "runs"),
         ("configs", "configs"),
         ("doctor", "doctor"),
         ("new", "new"),

@@ -52,6 +52,18 @@ def locked_folder(folder: Path, option: str = "--out") -> Iterator[None]:
         file.close()
 
 
+def is_locked(folder: Path) -> bool:
+    """Return whether another process holds the lock of a folder."""
+    if fcntl is None or not (folder / LOCK).is_file():
+        return False
+    with suppress(OSError), (folder / LOCK).open("r+") as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
+            return True
+    return False
+
+
 def remove_locks() -> None:
     """Remove the locks that this process holds, right before it ends at once."""
     for path in _HELD:

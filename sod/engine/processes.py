@@ -2,6 +2,7 @@
 
 import atexit
 import os
+import subprocess
 
 import pytorch_lightning as pl
 import torch
@@ -42,6 +43,26 @@ def join_processes(trainer: pl.Trainer) -> None:
     rank, world_size = rank_and_world_size()
     torch.distributed.init_process_group(backend, rank=rank, world_size=world_size)
     atexit.register(_leave)
+
+
+def requeue_job() -> str:
+    """Put the job of this process into SLURM's queue again; return a sentence about it, or nothing.
+
+    SLURM starts the same command once more, which goes on with the run in its folder.
+    """
+    job = os.environ.get("SLURM_ARRAY_JOB_ID")
+    task = f"{job}_{os.environ.get('SLURM_ARRAY_TASK_ID')}" if job else None
+    number = task or os.environ.get("SLURM_JOB_ID")
+    if number is None or rank_and_world_size()[0]:
+        return ""
+    try:
+        command = ["scontrol", "requeue", number]
+        done = subprocess.run(command, capture_output=True, check=False)  # noqa: S603
+    except OSError:
+        return f" Job {number} cannot be requeued: there is no scontrol."
+    if done.returncode:
+        return f" Job {number} was not requeued: {done.stderr.decode(errors='replace').strip()}."
+    return f" Job {number} is in the queue again."
 
 
 def _leave() -> None:

@@ -13,6 +13,7 @@ from torture.compare import differences, leftovers
 
 from sod.cli import main
 from sod.engine.checkpoint import read_checkpoint
+from sod.engine.processes import requeue_job
 from sod.methods.peekaboo import Peekaboo
 
 BATCH = "--data.batch_size=4"
@@ -126,3 +127,16 @@ def test_a_better_best_checkpoint_is_kept_though_its_score_was_not_noted(
     better = (tmp_path / "best.ckpt").read_bytes()
     assert main([*words, "--trainer.max_steps=4"]) == 0
     assert (tmp_path / "best.ckpt").read_bytes() == better
+
+
+def test_slurms_signal_requeues_the_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert requeue_job() == ""
+    scontrol = tmp_path / "scontrol"
+    scontrol.write_text(f"#!/bin/sh\necho $@ > {tmp_path}/asked\n")
+    scontrol.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setenv("SLURM_JOB_ID", "17")
+    assert requeue_job() == " Job 17 is in the queue again."
+    assert (tmp_path / "asked").read_text() == "requeue 17\n"
+    scontrol.write_text("#!/bin/sh\necho no such job >&2\nexit 1\n")
+    assert requeue_job() == " Job 17 was not requeued: no such job."

@@ -1,9 +1,12 @@
 """`sod fit`: train a method."""
 
+import signal
+
 from sod.cli.program import Program, console
 from sod.core.errors import SodError
 from sod.core.stopping import Interrupted
 from sod.engine.method import Method
+from sod.engine.processes import requeue_job
 from sod.engine.trainer import FitOptions
 from sod.engine.training import Training
 
@@ -59,10 +62,9 @@ def fit(
         try:
             method.fit(training)
         except Interrupted as stop:
-            stop.advice += f"{'. ' if stop.advice else ''}{_how_to_go_on(training)}"
+            separator = ". " if stop.advice else ""
+            stop.advice += f"{separator}The same command with --out {training.folder} goes on."
+            if stop.signum == getattr(signal, "SIGUSR1", None):
+                stop.advice += requeue_job()
             raise
     return 0
-
-
-def _how_to_go_on(training: Training) -> str:
-    return f"The same command with --out {training.folder} goes on."
