@@ -157,6 +157,8 @@ class Peers:
                 failure = Failure(0, 1, "process 0 has ended without a word: it was killed")
             if failure is not None and not self._left.is_set():
                 self.failure = failure
+                if failure.rank == rank_and_world_size()[0]:
+                    return  # this process ends by itself
                 if not self._left.wait(GRACE):
                     self._end(failure)
 

@@ -43,7 +43,7 @@ def ended(scenes: Path, place: Path, signum: signal.Signals) -> tuple[int, int, 
         children = Path(f"/proc/{run.pid}/task/{run.pid}/children").read_text().split()
         second = int(children[0])
         os.kill(second, signum)
-        output, _ = run.communicate(timeout=120)
+        output, _ = run.communicate(timeout=300)
     finally:
         run.kill()
     assert not Path(f"/proc/{second}").exists()

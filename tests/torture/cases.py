@@ -39,7 +39,7 @@ def connnet(scenes: Path, out: Path) -> list[str]:
 def student(scenes: Path, out: Path) -> list[str]:
     """A U-Net from scratch on pseudo-masks of TokenCut."""
     own = ["--model=Student", "--model.network", '{"kind": "unet", "width": 4, "size": 32}']
-    teacher = out.parent / "teacher.yaml"
+    teacher = scenes.parent / "teacher.yaml"
     text = "model: {class_path: TokenCut, init_args: {backbone: {name: descriptor, weights: null}}}"
     teacher.write_text(f"{text}\n")
     own += ["--model.labels.teacher", str(teacher)]
