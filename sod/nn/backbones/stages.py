@@ -46,7 +46,7 @@ class StagedBackbone(Backbone):
             for tap in taps
         )
         last = max(tap.block for tap in taps)
-        self.multiple = _multiple(stages, blocks[last][1].stride)
+        self.multiple = _multiple(stages)
         _truncate(model, stages, last)
         self.model = model
         self._seen: dict[int, Tensor] = {}
@@ -111,12 +111,15 @@ _CONTAINERS = (nn.Sequential, nn.ModuleList)
 
 def stages_of(model: TimmModule) -> list[Stage]:
     """Return the stages of a hierarchical timm model, without its stem."""
-    stages = [
-        Stage(model.get_submodule(info["module"]), info["num_chs"], info["reduction"])
-        for info in model.feature_info
-        if info["module"].startswith(("stages", "layer"))
+    modules = getattr(model, "stages", getattr(model, "layers", None))
+    if modules is None:
+        modules = [getattr(model, f"layer{n}") for n in range(1, 5) if hasattr(model, f"layer{n}")]
+    # Some models report the stem too, and the last stage under the name of the layer after it.
+    infos = list(model.feature_info)[-len(modules) :] if len(modules) else []
+    return [
+        Stage(module, info["num_chs"], info["reduction"])
+        for module, info in zip(modules, infos, strict=True)
     ]
-    return [stage for stage in stages if stage.blocks]
 
 
 def depth_of(model: TimmModule, name: str) -> int:
@@ -141,13 +144,12 @@ def _is_windowed(block: Any) -> bool:  # noqa: ANN401 - any block of timm
     return hasattr(block, "norm1") and hasattr(getattr(block, "attn", None), "qkv")
 
 
-def _multiple(stages: list[Stage], deepest: int) -> int:
-    """Return the number of pixels of which images have to be multiples, up to a stride."""
-    multiples = [GRID, deepest]
+def _multiple(stages: list[Stage]) -> int:
+    """Return the number of pixels of which images have to be multiples, whatever the tap."""
+    multiples = [GRID, *(stage.stride for stage in stages)]
     for stage in stages:
-        if stage.stride <= deepest:
-            halos = [m for m in stage.module.modules() if isinstance(m, HaloAttn)]
-            multiples += [stage.stride * halo.block_size for halo in halos]
+        halos = [module for module in stage.module.modules() if isinstance(module, HaloAttn)]
+        multiples += [stage.stride * halo.block_size for halo in halos]
     return lcm(*multiples)
 
 
