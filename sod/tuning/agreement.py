@@ -1,6 +1,6 @@
 """How far the cuts of a configuration agree with those of all others on the same images."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor
@@ -44,7 +44,7 @@ def plausibility(masks: Tensor) -> Tensor:
 
 
 def agreement_scores(
-    pairs: Sequence[Tensor], plausible: Sequence[Tensor], features: Tensor
+    masks: Iterable[Tensor], plausible: Iterable[Tensor], features: Tensor
 ) -> Tensor:
     """Rate configurations by their agreement with the others, which count by their own score.
 
@@ -53,24 +53,23 @@ def agreement_scores(
     following ones they count by a power of their last score.
 
     Args:
-        pairs: Of each image, the IoU of each pair of configurations, ``[K, K]``.
-        plausible: Of each image, the plausibility of each configuration's cut, ``[K]``.
+        masks: Of each image, the cut of each configuration, bool ``[K, h, w]``.
+        plausible: Of each image, the plausibility of each cut, ``[K]``.
         features: Index of the feature of each configuration, ``[K]``.
 
     Returns:
         The mean over the images of agreement times plausibility, ``[K]`` in [0, 1].
     """
+    pairs = [
+        pairwise_iou(each) * free[:, None] for each, free in zip(masks, plausible, strict=True)
+    ]
+    mean = torch.stack(pairs).mean(0)
     other = (features[:, None] != features).float()
     weights = torch.ones(len(features))
     scores = weights
     for _ in range(1 + ROUNDS):
         counted = other * weights
-        total = counted.sum(1).clamp(min=1e-12)
-        rated = [
-            (pair * counted).sum(1) / total * free
-            for pair, free in zip(pairs, plausible, strict=True)
-        ]
-        scores = torch.stack(rated).mean(0)
+        scores = (mean * counted).sum(1) / counted.sum(1).clamp(min=1e-12)
         weights = vote_weights(scores)
     return scores
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from sod.refinement.masks import border_pixels
-from sod.tuning.agreement import agreement_scores, pairwise_iou, plausibility, vote_weights
+from sod.tuning.agreement import agreement_scores, plausibility, vote_weights
 from sod.tuning.configurations import Configuration
 from sod.tuning.consensus import consensus
 from sod.tuning.cuts import ImageCuts
@@ -63,9 +63,8 @@ def score_configurations(
         cuts: Of each image, the cuts of all configurations.
         images: Returns the same images, RGB in [0, 1], ``[3, H, W]`` each, one after the other.
     """
-    pairs = [pairwise_iou(each.masks) for each in cuts]
     plausible = [plausibility(each.masks) for each in cuts]
-    agreement = agreement_scores(pairs, plausible, feature_indices(chosen))
+    agreement = agreement_scores((each.masks for each in cuts), plausible, feature_indices(chosen))
     weights = vote_weights(agreement)
     overlap = torch.stack(
         [

@@ -24,29 +24,27 @@ def test_plausibility_is_the_free_border_of_a_sensible_area() -> None:
 
 
 def test_others_count_by_their_own_score() -> None:
-    # Three configurations agree, one of them less; a fourth agrees with nobody.
-    pair = torch.tensor(
-        [[1.0, 0.8, 0.6, 0.0], [0.8, 1.0, 0.6, 0.0], [0.6, 0.6, 1.0, 0.0], [0.0, 0.0, 0.0, 1.0]]
-    )
-    scores = agreement_scores([pair], [torch.ones(4)], torch.arange(4))
+    # Of ten tokens: two cuts agree best, a third less, a fourth with nobody.
+    cuts = masks("#####.....", ".#####....", "..#####...", ".........#")
+    scores = agreement_scores([cuts], [torch.ones(4)], torch.arange(4))
     assert scores[3] == 0
-    # In the limit the two best see mostly each other: above the plain mean of (0.8, 0.6, 0).
-    assert 0.7 < scores[0] < 0.8
-    assert scores[0] == pytest.approx(scores[1])
-    assert scores[2] == pytest.approx(0.6, abs=1e-3)
+    # The middle one sees 2/3 twice and 0, the outer ones 2/3, 3/7 and 0: without weights 4/9.
+    assert scores[1] == pytest.approx(2 / 3, abs=1e-3)
+    assert scores[0] == pytest.approx(scores[2])
+    assert 3 / 7 < scores[0] < 2 / 3
 
 
 def test_configurations_of_the_same_feature_do_not_support_each_other() -> None:
-    pair = torch.tensor([[1.0, 1.0, 0.2], [1.0, 1.0, 0.2], [0.2, 0.2, 1.0]])
-    scores = agreement_scores([pair], [torch.ones(3)], torch.tensor([0, 0, 1]))
-    torch.testing.assert_close(scores, torch.full((3,), 0.2))
+    cuts = masks("##..", "##..", ".##.")
+    scores = agreement_scores([cuts], [torch.ones(3)], torch.tensor([0, 0, 1]))
+    torch.testing.assert_close(scores, torch.full((3,), 1 / 3))
 
 
 def test_scores_are_means_over_the_images() -> None:
-    pair = torch.tensor([[1.0, 0.5], [0.5, 1.0]])
+    cuts = masks("##..", "###.")
     free = [torch.tensor([1.0, 1.0]), torch.tensor([0.0, 0.5])]
-    scores = agreement_scores([pair, pair], free, torch.arange(2))
-    torch.testing.assert_close(scores, torch.tensor([0.25, 0.375]))
+    scores = agreement_scores([cuts, cuts], free, torch.arange(2))
+    torch.testing.assert_close(scores, torch.tensor([1 / 3, 1 / 2]))
 
 
 def test_the_best_has_the_weight_one() -> None:

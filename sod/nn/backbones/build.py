@@ -1,10 +1,10 @@
 """Configuration and construction of frozen backbones."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from sod.nn.backbones.base import Backbone
-from sod.nn.backbones.builders import BUILDERS
+from sod.nn.backbones.builders import BUILDERS, DEPTHS
 from sod.nn.backbones.convit import ConvitBackbone
 from sod.nn.backbones.families import family_of
 from sod.nn.backbones.loading import load_model
@@ -27,7 +27,7 @@ class BackboneConfig:
             timm, or "auto": "dino" for weights with the tag "dino", as the published numbers
             require, and "timm" for all others.
         extra_features: Further features, concatenated in this order, each FACET.BLOCK such as
-            "token.4"; for "descriptor" only "contrast", the distance to the image border's mean.
+            "token.4"; for "descriptor" also "contrast", the distance to the image border's mean.
     """
 
     name: str = "vit_small_patch16_224.dino"
@@ -47,7 +47,7 @@ def build_backbone(config: BackboneConfig) -> Backbone:
     """Build a frozen backbone with its weights.
 
     Args:
-        config: Model, weights and features; "descriptor" uses ``name`` and ``extra_features`` only.
+        config: Model, weights and features; "descriptor" has neither weights nor facets.
 
     Returns:
         The backbone, on the CPU, in evaluation mode and without gradients.
@@ -76,6 +76,11 @@ def build_with_every_tap(config: BackboneConfig) -> tuple[Backbone, list[Tap]]:
     Raises:
         SodError: As :func:`build_backbone`.
     """
+    if config.name in BUILDERS:
+        taps = every_tap(DEPTHS.get(config.name, 1), ["token"])
+        extra = [str(tap) for tap in taps[1:]]
+        first = replace(config, facet="token", block=0, extra_features=extra)
+        return BUILDERS[config.name](first), taps
     model = load_model(config.name, config.weights)
     taps = every_tap(*_extent(model, config.name))
     return _truncated(model, taps, config), taps

@@ -1,18 +1,28 @@
 """Backbones other than timm's, by `backbone.name`."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from sod.core.registry import Registry
 from sod.nn.backbones.base import Backbone
 from sod.nn.backbones.descriptor import Descriptor
+from sod.nn.backbones.projection import Facet
+from sod.nn.backbones.taps import checked_tap, named_tap
 
 if TYPE_CHECKING:
     from sod.nn.backbones.build import BackboneConfig
 
+DEPTHS = {"descriptor": 2}
+"""Number of blocks of the backbones that have more than one."""
+
 
 def _descriptor(config: "BackboneConfig") -> Backbone:
-    return Descriptor("contrast" in config.extra_features)
+    """Return the descriptor; any facet is the feature of the block itself."""
+    depth, facets = DEPTHS["descriptor"], get_args(Facet)
+    taps = [checked_tap(config.facet, config.block, depth, facets, config.name)]
+    entries = [entry for entry in config.extra_features if entry != "contrast"]
+    taps += [named_tap(entry, depth, facets, config.name) for entry in entries]
+    return Descriptor([tap.block for tap in taps], "contrast" in config.extra_features)
 
 
 BUILDERS: "Registry[Callable[[BackboneConfig], Backbone]]" = Registry(

@@ -1,6 +1,7 @@
 """A backbone without weights: colour and gradient statistics of patches."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -20,25 +21,26 @@ class Descriptor(Backbone):
     """Dense colour and gradient-orientation statistics, as used by classical normalized cuts.
 
     Each patch of 8x8 pixels is described by the mean and standard deviation of its CIELAB colours
-    and by a histogram of its gradient orientations. Both are also averaged over the surrounding 3x3
-    patches. Every channel is standardised over the image: cosine similarities then scatter around
-    0, and a tau of 0.2 to 0.4 separates regions. The backbone needs no download and no training.
-    It describes textures and colours, not objects.
+    and by a histogram of its gradient orientations. Block 0 is the patch by itself; block 1 adds
+    the averages over the surrounding 3x3 patches. Every channel is standardised over the image:
+    cosine similarities then scatter around 0, and a tau of 0.2 to 0.4 separates regions. The
+    backbone needs no download and no training. It describes textures and colours, not objects.
 
     Args:
-        contrast: Append the distance of each channel to its mean over the image border. The colour
-            of objects differs between images, but their contrast to the border is a common cue
-            that a linear head can use.
+        blocks: The features, concatenated in this order: 0 (14 channels) or 1 (28 channels).
+        contrast: Append the distance of each channel of block 1 to its mean over the image border.
+            The colour of objects differs between images, but their contrast to the border is a
+            common cue that a linear head can use.
     """
 
-    def __init__(self, contrast: bool = False) -> None:
-        width = 2 * (6 + BINS)
-        total = width * (2 if contrast else 1)
-        super().__init__(8, total, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
-        self.widths = [width] * (2 if contrast else 1)
+    def __init__(self, blocks: Sequence[int] = (1,), contrast: bool = False) -> None:
+        widths = [(1 + block) * (6 + BINS) for block in blocks]
+        widths += [2 * (6 + BINS)] * contrast
+        super().__init__(8, sum(widths), mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+        self.widths, self.blocks, self.contrast = widths, list(blocks), contrast
 
     def forward(self, images: Tensor) -> Tensor:
-        """Map images ``[B, 3, H, W]`` in [0, 1] to features ``[B, 28 or 56, H/8, W/8]``.
+        """Map images ``[B, 3, H, W]`` in [0, 1] to features ``[B, channels, H/8, W/8]``.
 
         The features have the dtype of the images, but are computed in float32.
         """
@@ -58,10 +60,10 @@ class Descriptor(Backbone):
         # The eight histogram bins would otherwise dominate the six colour statistics.
         weight = torch.tensor([1.0] * 6 + [EDGE_WEIGHT] * BINS, device=local.device)
         weight = weight.view(1, -1, 1, 1)
-        features = torch.cat([_standardise(local) * weight, _standardise(context) * weight], dim=1)
-        if len(self.widths) == 1:
-            return features
-        return torch.cat([features, border_contrast(features)], dim=1)
+        patch = _standardise(local) * weight
+        both = torch.cat([patch, _standardise(context) * weight], dim=1)
+        parts = [both if block else patch for block in self.blocks]
+        return torch.cat([*parts, border_contrast(both)] if self.contrast else parts, dim=1)
 
 
 def border_contrast(features: Tensor) -> Tensor:

@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from sod.nn.backbones.build import BackboneConfig, build_backbone
-from sod.nn.backbones.descriptor import cielab, orientations
+from sod.core.errors import SodError
+from sod.nn.backbones.build import BackboneConfig, build_backbone, build_with_every_tap
+from sod.nn.backbones.descriptor import border_contrast, cielab, orientations
 from sod.refinement import mask_iou
 from sod.spectral import normalized_cut
 
@@ -103,3 +104,18 @@ def test_an_object_of_another_colour_or_texture_is_cut_out(cue: str, tau: float)
     component = normalized_cut(features[0], tau).component
     mask = component.repeat_interleave(8, 0).repeat_interleave(8, 1)
     assert mask_iou(mask, inside) > 0.65
+
+
+def test_its_blocks_are_the_patch_and_its_surroundings() -> None:
+    image = torch.rand(1, 3, 64, 48, generator=torch.Generator().manual_seed(0))
+    whole = build_backbone(BackboneConfig("descriptor"))(image)
+    patch = build_backbone(BackboneConfig("descriptor", block=0, extra_features=["token.1"]))
+    assert patch.widths == [14, 28]
+    assert torch.equal(patch(image), torch.cat([whole[:, :14], whole], 1))
+    contrast = build_backbone(BackboneConfig("descriptor", block=0, extra_features=["contrast"]))
+    assert torch.equal(contrast(image)[:, 14:], border_contrast(whole))
+    backbone, taps = build_with_every_tap(BackboneConfig("descriptor"))
+    assert [str(tap) for tap in taps] == ["token.0", "token.1"]
+    assert torch.equal(backbone(image), patch(image))
+    with pytest.raises(SodError, match="descriptor has 2 blocks"):
+        build_backbone(BackboneConfig("descriptor", block=2))
