@@ -101,11 +101,10 @@ def explain(chosen: Sequence[Configuration], scores: Scores, published: int, ima
     ranks = scores.score.argsort(descending=True, stable=True).tolist()
     return (
         f"Chosen without masks on {images} images: {chosen[best]}.\n"
-        f"Its cuts overlap with the refined vote of all {len(chosen)} configurations by "
-        f"{scores.score[best]:.3f} (IoU); the median configuration's by "
-        f"{scores.score[scores.median]:.3f}.\n"
-        f"The published choice, {chosen[published]}, reaches {scores.score[published]:.3f}: "
-        f"rank {1 + ranks.index(published)}."
+        f"On an image it beats {scores.score[best]:.0%} of the {len(chosen)} configurations; its "
+        f"cuts overlap with their refined vote by {scores.consensus[best]:.3f} (IoU).\n"
+        f"The published choice, {chosen[published]}, beats {scores.score[published]:.0%} and "
+        f"overlaps by {scores.consensus[published]:.3f}: rank {1 + ranks.index(published)}."
     )
 
 

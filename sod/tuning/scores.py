@@ -17,7 +17,9 @@ class Scores(NamedTuple):
     """Label-free figures of each configuration, means over the images, each ``[K]``.
 
     Attributes:
-        score: Configurations are ranked by it: ``consensus`` times the plausibility of each cut.
+        score: The share of configurations whose cut of an image is worse. Cuts are compared by
+            their IoU with the refined vote, times the plausibility of the cut. Unlike the IoU
+            itself, the share counts every image alike, however hard it is.
         consensus: IoU with the refined vote of all configurations.
         agreement: IoU with the cuts of other features, which count by their own score.
         border: Share of the border that is foreground.
@@ -55,8 +57,8 @@ def score_configurations(
     """Score configurations by the consensus of all of them.
 
     First, configurations are rated by their agreement with each other. These ratings are their
-    weights in a vote on each image. The refined result stands for the mask that nobody has, and
-    the score is the IoU with it.
+    weights in a vote on each image. The refined result stands for the mask that nobody has: the
+    cuts of an image are ranked by their overlap with it.
 
     Args:
         chosen: The configurations.
@@ -75,5 +77,10 @@ def score_configurations(
     areas = torch.stack([each.masks.flatten(1).float().mean(1) for each in cuts])
     free = torch.stack(plausible)
     border = torch.stack([border_pixels(each.masks).float().mean(1) for each in cuts])
-    score = (overlap * (free > 0)).mean(0)
+    score = torch.stack([beaten_shares(cut) for cut in overlap * free]).mean(0)
     return Scores(score, overlap.mean(0), agreement, border.mean(0), areas.mean(0))
+
+
+def beaten_shares(values: Tensor) -> Tensor:
+    """Return, for each of the values ``[K]``, the share of the others that are below it."""
+    return (values[:, None] > values).float().sum(1) / max(len(values) - 1, 1)

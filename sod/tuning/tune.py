@@ -94,7 +94,7 @@ def tune(
     backbone, taps = build_with_every_tap(options.backbone)
     backbone.to(options.device)
     chosen = configurations(taps, options.taus)
-    store = CutStore(folder / "cuts", _settings(backbone, options))
+    store = CutStore(folder / "cuts", cut_settings(backbone, options))
     readable: list[tuple[Sample, ImageCuts]] = []
     failures: list[str] = []
     results = store.fill(samples, backbone, options.taus, options.max_tokens)
@@ -113,7 +113,13 @@ def tune(
     return Tuning(tuned, chosen, scores, explanation, failures)
 
 
-def _settings(backbone: Backbone, options: TuneOptions) -> dict[str, Any]:
+def cut_settings(backbone: Backbone, options: TuneOptions) -> dict[str, Any]:
+    """Return what the cuts of an image depend on, as JSON values.
+
+    Args:
+        backbone: The backbone with every tap.
+        options: What is tuned.
+    """
     return {
         "version": VERSION,
         "name": options.backbone.name,

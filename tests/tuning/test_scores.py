@@ -3,7 +3,7 @@ import torch
 from sod.nn.backbones.taps import Tap
 from sod.tuning.configurations import configurations
 from sod.tuning.cuts import ImageCuts
-from sod.tuning.scores import feature_indices, score_configurations
+from sod.tuning.scores import beaten_shares, feature_indices, score_configurations
 
 
 def test_the_configuration_that_finds_the_object_is_the_best() -> None:
@@ -24,7 +24,13 @@ def test_the_configuration_that_finds_the_object_is_the_best() -> None:
     scores = score_configurations(chosen, cuts, lambda: images)
     assert scores.best == 0
     assert scores.score[5] == 0
-    assert scores.score[0] > 0.95
+    assert scores.score[0] == 1
+    assert scores.consensus[0] > 0.95
     assert scores.area.tolist()[:2] == [12 / 64, 16 / 64]
     assert scores.border[3] == 8 / 28
     assert scores.median in (1, 2, 4)
+
+
+def test_ties_beat_nobody() -> None:
+    shares = beaten_shares(torch.tensor([0.5, 0.0, 0.9, 0.0, 0.5]))
+    assert shares.tolist() == [0.5, 0.0, 1.0, 0.0, 0.5]
