@@ -62,6 +62,8 @@ def _build(source: str, changes: Mapping[str, Any]) -> Method:
     if is_config(source):
         return build_from_config(source, changes, "sod.load", import_method)
     if source.endswith(FILES) or Path(source).exists():
+        if Path(source).is_dir():
+            raise SodError(f"sod.load {source}: is a folder: give a file such as best.ckpt in it.")
         if not Path(source).is_file():
             raise SodError(f"sod.load {source}: there is no such file.{suggest_path(source)}")
         return build_from_checkpoint(source, changes)

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from helpers.places import ROOT
 from PIL import Image
 
 import sod
@@ -135,6 +136,7 @@ def test_exported_and_trained_models_load(photo: Path, tmp_path: Path) -> None:
         ("tokencat", {}, "Did you mean 'tokencut'"),
         ("zzz", {}, "there is no such file"),
         ("absent.ckpt", {}, "absent.ckpt: there is no such file"),
+        ("tests", {}, "is a folder: give a file such as best.ckpt"),
         ("own.yaml", {}, "there is no such file"),
         ("tokencut", {"device": "cuda"}, "this machine has no CUDA GPU"),
         ("tokencut", {"device": "gpu0"}, "unknown"),
@@ -142,7 +144,10 @@ def test_exported_and_trained_models_load(photo: Path, tmp_path: Path) -> None:
         ("demo", {"refine": "bilatral"}, "Did you mean 'bilateral'"),
     ],
 )
-def test_mistakes(source: str, options: dict[str, object], message: str) -> None:
+def test_mistakes(
+    source: str, options: dict[str, object], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
     if options.get("device") == "cuda" and torch.cuda.is_available():
         pytest.skip("this machine has a GPU")
     with pytest.raises(SodError, match=message):
