@@ -19,6 +19,7 @@ from sod.nn.decoders.quality import QualityConfig, QualityNetwork
 from sod.nn.losses.peekaboo import consistency_loss, sharpen_loss
 from sod.nn.losses.saliency import binary_loss, dice_loss, iou_loss
 from sod.refinement import bilateral_solver, fill_holes, largest_component, refine_targets
+from sod.refinement.adaptive import adaptive_refinement
 from sod.spectral import normalized_cut, normalized_cuts, second_eigenvector
 
 EVERY_DEVICE = pytest.mark.parametrize("device", DEVICES)
@@ -104,6 +105,7 @@ def test_refinement_and_masks(device: str) -> None:
         close(bilateral_solver(*moved, moved[1]), confident, device)
         for left, right in zip(refine_targets(moved[0], coarse.to(device)), targets, strict=True):
             close(left, right, device)
+        close(adaptive_refinement(*moved), adaptive_refinement(images, soft), device)
         for function in (fill_holes, largest_component):
             close(function(moved[1] > 0.5), function(soft > 0.5), device)
 

@@ -6,6 +6,7 @@ from typing import TypeAlias
 from torch import Tensor
 
 from sod.core.registry import Registry
+from sod.refinement.adaptive import adaptive_refinement
 from sod.refinement.bilateral import bilateral_solver
 
 Refinement: TypeAlias = str
@@ -24,7 +25,8 @@ def _bilateral(images: Tensor, saliency: Tensor) -> Tensor:
 
 
 REFINEMENTS: Registry[Refine] = Registry(
-    "refinement", {"none": _unchanged, "bilateral": _bilateral}
+    "refinement",
+    {"none": _unchanged, "bilateral": _bilateral, "adaptive": adaptive_refinement},
 )
 """The refinements by name; another package adds its own with ``REFINEMENTS.register``."""
 
@@ -49,7 +51,8 @@ def refine(images: Tensor, saliency: Tensor, kind: Refinement) -> Tensor:
     """Refine saliency along the edges of its images.
 
     ``bilateral`` returns the soft output of the bilateral solver for the saliency thresholded at
-    0.5, as in TokenCut, FOUND and PEEKABOO. ``none`` returns the saliency unchanged.
+    0.5, as in TokenCut, FOUND and PEEKABOO. ``adaptive`` chooses the strength for each map
+    (:mod:`sod.refinement.adaptive`). ``none`` returns the saliency unchanged.
 
     Args:
         images: RGB in [0, 1], ``[B, 3, H, W]``.
