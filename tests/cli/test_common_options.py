@@ -20,10 +20,11 @@ PLAIN = {
     "benchmark": {"methods": "first", "data.test": "second"},
     "generations": {"run": "first", "data.test": "second"},
     "video": {"source": "first", "pseudo": "second"},
+    "tune": {"data.train": "first", "out": "second"},
 }
 """Two options, both of text, of each command that builds no method."""
 
-PARSED = [name for name in COMMANDS if name not in {"configs", "doctor", "new"}]
+PARSED = [name for name in COMMANDS if name not in {"configs", "doctor", "new", "runs"}]
 """The commands that read a configuration; the others have few options and answer at once."""
 
 MISSPELT = {"video": ("refin", "refine")}

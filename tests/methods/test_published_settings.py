@@ -7,7 +7,8 @@ import pytest
 from helpers.peekaboo_cases import PatchColours
 from helpers.places import CONFIGS
 
-from sod.cli.app import COMMANDS, SodCLI, assemble
+from sod.cli.app import SodCLI, assemble
+from sod.cli.catalogue import COMMANDS
 from sod.data.masking import MaskingConfig
 from sod.data.transforms import Augmentation
 from sod.engine.optimisers import OptimiserConfig
