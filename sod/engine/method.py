@@ -137,6 +137,14 @@ class Method(LightningModule, ABC):
             "Generations do."
         )
 
+    def check_training(self, training: "Training") -> None:
+        """Check data and options of a training before anything is written.
+
+        Raises:
+            SodError: One of them is not there or does not suit the method.
+        """
+        training.check()
+
     def fit(self, training: "Training") -> None:
         """Train the method. A method that trains in stages overrides this.
 

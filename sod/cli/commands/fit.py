@@ -57,7 +57,7 @@ def fit(
         overwrite,
         resumable=type(method).fit is Method.fit,
     )
-    training.check()
+    method.check_training(training)
     with training.opened():
         try:
             method.fit(training)

@@ -20,7 +20,7 @@ from sod.engine.training import Training
 from sod.labels.consensus import Combine, agreements, combine
 from sod.labels.selection import SelectionConfig
 from sod.labels.teachers import build_teacher
-from sod.methods.generations.pipeline import Pipeline
+from sod.methods.generations.pipeline import Pipeline, check_batches
 from sod.methods.generations.students import STUDENTS, StudentConfig
 from sod.methods.tokencut import TokenCut
 from sod.nn.backbones.build import BackboneConfig
@@ -98,17 +98,27 @@ class Generations(Method):
         """Return the features, and the threshold of TokenCut, the first teacher."""
         return {"backbone": tuned.backbone_arguments(heads=True), "tau": tuned.tau}
 
-    def fit(self, training: Training) -> None:
-        """Train all generations, or those that are missing in the folder.
+    def check_training(self, training: Training) -> None:
+        """Check data and options before anything is written.
 
         Raises:
-            SodError: A checkpoint is given, or the folder holds the run of another configuration.
+            SodError: A checkpoint is given, a dataset is not there, or the processes cannot share
+                the batch of a student.
         """
         if training.ckpt is not None:
             raise SodError(
                 "--ckpt: generations continue from their folder: give the same --out instead; a "
                 "checkpoint can be their first teacher (model.teachers)."
             )
+        super().check_training(training)
+        check_batches(self, training)
+
+    def fit(self, training: Training) -> None:
+        """Train all generations, or those that are missing in the folder.
+
+        Raises:
+            SodError: The folder holds the run of another configuration.
+        """
         pipeline = Pipeline(self, training, run_seed())
         training.write_config()
         last = pipeline.run()

@@ -51,6 +51,18 @@ Trained = dict[int, dict[str, Method]]
 """The students of each generation by name; the first teachers in 0."""
 
 
+def check_batches(method: "Generations", training: Training) -> None:
+    """Check that the batch of each student can be shared by the processes.
+
+    Raises:
+        SodError: One cannot.
+    """
+    trainer = training.build_trainer([])
+    for student in method.students:
+        data = training.data.variant(str(training.data.train), batch_size=student.batch_size)
+        effective_batch(trainer, data)
+
+
 class Pipeline:
     """Trains the generations of a method.
 
@@ -60,14 +72,12 @@ class Pipeline:
         seed: Decides, with generation and student, everything that is random.
 
     Raises:
-        SodError: The folder holds the run of another configuration, or the batch of a student
-            cannot be shared by the processes.
+        SodError: The folder holds the run of another configuration.
     """
 
     def __init__(self, method: "Generations", training: Training, seed: int) -> None:
         self.method, self.training, self.seed = method, training, seed
         self.data = training.data
-        self._check_batches()
         self.folder = training.folder
         self.labelling = Labelling(method, training, seed)
         self.fast_dev_run = False
@@ -87,13 +97,6 @@ class Pipeline:
             }
             labelled = self._label(number, trained, len(selected))
         return self._save_ensemble(self.folder / "last.ckpt")
-
-    def _check_batches(self) -> None:
-        """Check that the batch of each student can be shared by the processes."""
-        trainer = self.training.build_trainer([])
-        for student in self.method.students:
-            data = self.data.variant(str(self.data.train), batch_size=student.batch_size)
-            effective_batch(trainer, data)
 
     def _check_configuration(self) -> None:
         """Record the configuration of the run, or reject a folder of another one."""
