@@ -4,7 +4,7 @@ Zunair & Ben Hamza, BMVC 2024 (arXiv 2407.17628), on the training of FOUND (Sim√
 2023). The published computation and its improvements are options of one method.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from pytorch_lightning.callbacks import Callback
@@ -30,7 +30,13 @@ from sod.nn.backbones.build import BackboneConfig, build_backbone
 from sod.nn.backbones.found import FoundBackground
 from sod.nn.decoders.patch_head import PatchHead
 from sod.nn.inference import InferenceConfig, image_logits
-from sod.nn.losses.peekaboo import TermsConfig, consistency_loss, sharpen_loss, total_loss
+from sod.nn.losses.peekaboo import (
+    TermsConfig,
+    Views,
+    consistency_loss,
+    sharpen_loss,
+    total_loss,
+)
 from sod.nn.losses.saliency import binary_loss
 from sod.nn.propagation import propagate
 from sod.refinement import BilateralGrid, refine_targets
@@ -43,26 +49,6 @@ GUARD, INFERENCE = GuardConfig(), InferenceConfig()
 OPTIMISER = OptimiserConfig(lr=5e-2, schedule="step")
 
 Terms = dict[str, Tensor]
-
-
-class Views(NamedTuple):
-    """A training batch as the loss needs it.
-
-    Args:
-        images: ``[B, 3, H, W]``, sides multiples of the patch size.
-        masked_images: The same with a part of each masked; ``images`` itself without masking.
-        features: Of the images, ``[B, C, h, w]``.
-        logits: Of the images, ``[B, 1, h, w]``.
-        masked_logits: Of the masked images, ``[B, 1, h, w]``.
-        grid: The bilateral grids of the images.
-    """
-
-    images: Tensor
-    masked_images: Tensor
-    features: Tensor
-    logits: Tensor
-    masked_logits: Tensor
-    grid: BilateralGrid
 
 
 class Peekaboo(Method):

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sod.core.precision import full_precision_region
+from sod.core.precision import float64_device, full_precision_region
 from sod.refinement.masks import components
 
 ROUNDS = 6
@@ -107,7 +107,8 @@ def group_threshold(scores: Sequence[Tensor], least: float = 0.5) -> float:
         scores: Per image ``[N]``.
         least: Smallest share of the tokens that is below it.
     """
-    values = torch.cat(list(scores)).double()
+    joined = torch.cat(list(scores))
+    values = joined.to(float64_device(joined.device)).double()
     ordered = values.sort().values
     places = torch.linspace(least, 0.98, LEVELS, dtype=torch.float64) * (len(ordered) - 1)
     candidates = ordered[places.long().to(ordered.device)]

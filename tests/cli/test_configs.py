@@ -48,7 +48,7 @@ def test_a_name_is_a_config_for_commands_teachers_and_benchmarks(tmp_path: Path)
     by_name = assemble(COMMANDS["test"], ["--config", "centre_box"]).method
     assert type(by_name).__name__ == "CentreBox"
     assert type(build_teacher("centre_box")).__name__ == "CentreBox"
-    (entry,) = parse_methods("box=centre_box")
+    (entry,) = parse_methods("box=centre_box").entries
     assert entry.arguments == ("--config", str(CONFIGS / "centre_box.yaml"))
 
 

@@ -81,7 +81,7 @@ def test_unreadable_images_are_named(tmp_path: Path, capsys: pytest.CaptureFixtu
         (["--taus", "0.2,x"], "--taus 0.2,x: expected numbers"),
         (["--taus", "1"], "in [-1, 1)"),
         (["--images", "1"], "at least 2"),
-        (["--device", "gpu"], "--device gpu"),
+        (["--device", "gpu"], "device 'gpu'"),
         (["--model.backbone.name=inception_v3"], "gives no dense features here"),
     ],
 )

@@ -52,7 +52,7 @@ class OwnPlugin(Method):
 
 
 REFINEMENTS.register("own-inverse", lambda images, saliency: 1 - saliency)
-BUILDERS.register("own-descriptor", lambda config: Descriptor(True))
+BUILDERS.register("own-descriptor", lambda config: Descriptor(contrast=True))
 '''
 
 

@@ -28,6 +28,7 @@ def only_run(folder: Path) -> Path:
     return run
 
 
+@pytest.mark.slow
 def test_processes_of_every_launcher_share_one_folder_and_results(
     scenes: Path, tmp_path: Path
 ) -> None:

@@ -180,6 +180,7 @@ def test_files_of_others_in_the_results_are_kept(
     assert (place / "0000.png").is_file()
 
 
+@pytest.mark.slow
 def test_damaged_or_missing_results_are_made_again(
     benchmark: Benchmark, evaluated: Evaluated, tmp_path: Path
 ) -> None:

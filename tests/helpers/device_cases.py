@@ -47,6 +47,8 @@ METHODS = {
         *("Student", "--model.network.kind=lowres", "--model.network.width=4"),
         *("--model.loss_kind=bce", "--model.iou=1.0", "--model.labels.weight_pixels=true"),
     ],
+    "CoSaliency": ["CoSaliency", *VIT, "--model.prior=attention"],
+    "LearnedCoSaliency": ["LearnedCoSaliency", *VIT],
     "Generations": ["Generations", *DESCRIPTOR],
 }
 """Arguments of methods that need no weights, by name."""

@@ -127,6 +127,7 @@ def test_two_processes_label_together_and_train_as_one(scenes: Path, tmp_path: P
         torch.testing.assert_close(together[name], value, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_two_processes_fill_a_store_and_go_on_where_it_broke_off(
     scenes: Path, tmp_path: Path
 ) -> None:

@@ -11,7 +11,7 @@ from sod.data.masking import Masker
 from sod.methods.peekaboo import Peekaboo
 
 
-@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.slow)])
 def test_the_training_process_draws_no_region_and_learns_the_same(
     workers: int, tmp_path: Path
 ) -> None:

@@ -18,7 +18,7 @@ def files(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in found}
 
 
-@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("count", [1, pytest.param(3, marks=pytest.mark.slow)])
 def test_two_processes_write_the_files_of_one(count: int, tmp_path: Path) -> None:
     write_scenes(tmp_path / "own", count=count, size=64, seed=3)
     words = [*DEMO, "--source", str(tmp_path / "own" / "images")]
@@ -29,6 +29,7 @@ def test_two_processes_write_the_files_of_one(count: int, tmp_path: Path) -> Non
     assert files(tmp_path / "two") == files(tmp_path / "one")
 
 
+@pytest.mark.slow
 def test_two_processes_label_the_one_image_that_is_missing(tmp_path: Path) -> None:
     write_scenes(tmp_path / "own", count=3, size=64, seed=3)
     words = [*DEMO, "--source", str(tmp_path / "own" / "images"), "--pseudo"]

@@ -33,7 +33,7 @@ def discover(
         listing: File with the image names to keep of a COCO file (COCO20k's list).
         out: Folder for corloc.json and boxes.csv.
         ckpt: Checkpoint of a trained method.
-        refine: Refinement of the saliency: none or bilateral.
+        refine: Refinement of the saliency: none, bilateral or adaptive.
     """
     refinement = parse_refinements(refine)[0]
     if boxes == "masks":

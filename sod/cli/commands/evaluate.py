@@ -50,7 +50,7 @@ def evaluate(
         maps: Folders of saved maps to evaluate instead of a method, comma-separated: FOLDER,
             NAME=FOLDER or 'NAME=FOLDER/*_sal.png'.
         protocol: Metric protocol: mean-max, image-max, a2s, pysod, ...
-        refine: Refinements, comma-separated, one row each: none, bilateral.
+        refine: Refinements, comma-separated, one row each: none, bilateral, adaptive.
         measures: Measures: default, boundary, size, context, all, or names, comma-separated.
         save_maps: Also write the saliency maps, to OUT/maps.
         label: Name of the method in tables, figures and the folder of its maps; by default its
@@ -114,7 +114,7 @@ def test(
         cli: The assembled program.
         ckpt: Checkpoint of a trained method.
         protocol: Metric protocol: mean-max, image-max, a2s, pysod, ...
-        refine: Refinements, comma-separated, one row each: none, bilateral.
+        refine: Refinements, comma-separated, one row each: none, bilateral, adaptive.
         measures: Measures: default, boundary, size, context, all, or names, comma-separated.
     """
     results = _run(cli, ckpt, make_plan(protocol, refine, measures), None, None)

@@ -63,7 +63,7 @@ def predict(
             (annotations.json), instances (labels, colours and boxes, of methods that separate
             objects), answers (several masks to choose from). Boxes are left, top, right, bottom.
             Of videos: map, mask, overlay (mp4) and cutout (ProRes 4444 and VP9, with alpha).
-        refine: Refinement of the saliency: none or bilateral.
+        refine: Refinement of the saliency: none, bilateral or adaptive.
         pseudo: Pseudo-label store to write instead; existing maps are not made again.
         threshold: Masks, boxes and crops hold what is above it; --sharpen is centred on it.
         keep: all objects, or only the largest one.

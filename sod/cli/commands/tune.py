@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
 
-import torch
 from rich.progress import track
 
 from sod.cli.parser import SodParser, read_options
 from sod.cli.program import console
+from sod.core.devices import pick_device
 from sod.core.errors import SodError
 from sod.core.files import make_folder
 from sod.data.datamodule import SaliencyData
@@ -39,7 +39,7 @@ def tune(arguments: Sequence[str]) -> int:
     )
     data = SaliencyData(root=options["data.root"], train=options["data.train"])
     samples = evenly_spaced(data.train_samples(), options["images"])
-    device = _device(options["device"])
+    device = str(pick_device(options["device"]))
     folder = make_folder(options["out"])
     _say(f"{backbone.name} on {device}, {len(samples)} images")
     settings = TuneOptions(backbone, parse_taus(options["taus"]), options["max_tokens"], device)
@@ -53,14 +53,6 @@ def tune(arguments: Sequence[str]) -> int:
 
 def _progress(items: Iterable[T], total: int, description: str) -> Iterator[T]:
     yield from track(items, f"{description:<10}", total, console=console)
-
-
-def _device(name: str) -> str:
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if name != "cpu" and not (name == "cuda" and torch.cuda.is_available()):
-        raise SodError(f"--device {name}: there is none; use cpu, or auto for what there is")
-    return name
 
 
 def _say(text: str) -> None:
@@ -83,5 +75,5 @@ def _add_options(parser: SodParser) -> None:
     add("--images", type=int, default=64, help="number of images, evenly spaced in data.train")
     add("--taus", type=str, default=",".join(f"{tau:g}" for tau in TAUS), help="thresholds")
     add("--max_tokens", type=int, default=1600, help="larger images are shrunk to these tokens")
-    add("--device", type=str, default="auto", help="cpu, cuda or auto")
+    add("--device", type=str, default="auto", help="auto, cpu, cuda, cuda:N or mps")
     add("--out", type=str, default="tuned", help="folder for tuned.yaml and the reports")

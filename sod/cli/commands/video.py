@@ -38,4 +38,6 @@ def _add_options(parser: SodParser) -> None:
     parser.add_argument(
         "--components", type=int, default=8, help="principal components of the background"
     )
-    parser.add_argument("--refine", type=str, default="bilateral", help="none or bilateral")
+    parser.add_argument(
+        "--refine", type=str, default="bilateral", help="none, bilateral or adaptive"
+    )

@@ -17,11 +17,17 @@ DEPTHS = {"descriptor": 2}
 
 
 def _descriptor(config: "BackboneConfig") -> Backbone:
-    """Return the descriptor; any facet is the feature of the block itself."""
+    """Return the descriptor; any facet is the feature of the block itself.
+
+    It stands in for transformers in their configs, which name blocks that it does not have: a
+    higher block is its last one, and extra features of higher blocks are left out.
+    """
     depth, facets = DEPTHS["descriptor"], get_args(Facet)
-    taps = [checked_tap(config.facet, config.block, depth, facets, config.name)]
-    entries = [entry for entry in config.extra_features if entry != "contrast"]
-    taps += [named_tap(entry, depth, facets, config.name) for entry in entries]
+    taps = [checked_tap(config.facet, min(config.block, depth - 1), depth, facets, config.name)]
+    for entry in config.extra_features:
+        block = entry.rpartition(".")[2]
+        if entry != "contrast" and not (block.isdigit() and int(block) >= depth):
+            taps.append(named_tap(entry, depth, facets, config.name))
     return Descriptor([tap.block for tap in taps], "contrast" in config.extra_features)
 
 

@@ -5,7 +5,7 @@ predictions, and ζ the refinement by the bilateral solver, guided by the unmask
 """
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -13,9 +13,30 @@ from torch import Tensor
 from sod.core.errors import SodError
 from sod.nn.losses.saliency import binary_loss, weighted_mean
 from sod.nn.precision import finite_logits
+from sod.refinement import BilateralGrid
 
 Consistency = Literal["published", "saliency", "target"]
 MaskedTarget = Literal["own", "whole"]
+
+
+class Views(NamedTuple):
+    """A training batch as the loss needs it.
+
+    Args:
+        images: ``[B, 3, H, W]``, sides multiples of the patch size.
+        masked_images: The same with a part of each masked; ``images`` itself without masking.
+        features: Of the images, ``[B, C, h, w]``.
+        logits: Of the images, ``[B, 1, h, w]``.
+        masked_logits: Of the masked images, ``[B, 1, h, w]``.
+        grid: The bilateral grids of the images.
+    """
+
+    images: Tensor
+    masked_images: Tensor
+    features: Tensor
+    logits: Tensor
+    masked_logits: Tensor
+    grid: BilateralGrid
 
 
 @dataclass(frozen=True)

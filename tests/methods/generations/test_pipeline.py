@@ -117,6 +117,7 @@ def test_killed_anywhere_and_resumed_equals_uninterrupted(
     assert all(torch.equal(value, again[k]) for k, value in weights(whole / "last.ckpt").items())
 
 
+@pytest.mark.slow
 def test_two_processes_label_each_image_once(scenes: Path, whole: Path, tmp_path: Path) -> None:
     more = ["--trainer.devices=2", "--trainer.strategy=ddp", "--data.batch_size=2"]
     words = [sys.executable, "-m", "sod", *arguments(scenes, tmp_path, *more)]

@@ -47,6 +47,7 @@ def test_processes_of_every_launcher_share_one_folder_and_results(
         assert output.count("unet: 4 images per optimiser step: 2 processes x 2") == 1
 
 
+@pytest.mark.slow
 def test_large_seeds_work_and_differ(scenes: Path, tmp_path: Path) -> None:
     selections = []
     for seed in (5_000_000, 2**32 - 1):

@@ -117,5 +117,8 @@ def test_its_blocks_are_the_patch_and_its_surroundings() -> None:
     backbone, taps = build_with_every_tap(BackboneConfig("descriptor"))
     assert [str(tap) for tap in taps] == ["token.0", "token.1"]
     assert torch.equal(backbone(image), patch(image))
+    # The configs of transformers name more blocks: the last one, and no feature of the others.
+    stands_in = build_backbone(BackboneConfig("descriptor", block=6, extra_features=["token.4"]))
+    assert torch.equal(stands_in(image), whole)
     with pytest.raises(SodError, match="descriptor has 2 blocks"):
-        build_backbone(BackboneConfig("descriptor", block=2))
+        build_backbone(BackboneConfig("descriptor", block=-3))
