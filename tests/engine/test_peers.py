@@ -74,7 +74,7 @@ def test_sigterm_to_one_process_ends_both_with_a_checkpoint(scenes: Path, tmp_pa
 @pytest.mark.slow
 def test_a_file_that_one_process_cannot_read_is_named_by_both(scenes: Path, tmp_path: Path) -> None:
     (unlabelled_scenes(tmp_path / "own") / "images" / "0004.png").write_bytes(b"no image")
-    run = start(words(tmp_path / "own", tmp_path / "run"), tmp_path)
+    run = start([*words(tmp_path / "own", tmp_path / "run"), "--strict"], tmp_path)
     output, _ = run.communicate(timeout=300)
     assert run.returncode == 2
     assert output.count("error: ") == 2
