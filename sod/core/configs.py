@@ -21,7 +21,7 @@ def is_config(name: str) -> bool:
     """Return whether a name is that of a YAML file, or of a packaged config and of no file."""
     if name.endswith((".yaml", ".yml")):
         return True
-    return name in packaged_configs() and not Path(name).exists()
+    return name in packaged_configs() and not Path(name).is_file()
 
 
 def find_config(name: str, option: str = "--config") -> str:

@@ -8,7 +8,7 @@ from helpers.places import CONFIGS
 
 from sod.cli import main
 from sod.cli.catalogue import COMMANDS
-from sod.core.configs import find_config, packaged_configs
+from sod.core.configs import find_config, is_config, packaged_configs
 from sod.core.errors import SodError
 from sod.labels.teachers import build_teacher
 
@@ -61,3 +61,10 @@ def test_a_file_comes_before_a_packaged_name(
     assert find_config("found") == "found"
     with pytest.raises(SodError, match="--x fond: there is no such file"):
         find_config("fond", "--x")
+
+
+def test_a_folder_hides_no_packaged_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("found").mkdir()  # as `make demo` leaves a folder demo
+    assert is_config("found")
+    assert find_config("found") == str(CONFIGS / "found.yaml")
