@@ -3,9 +3,10 @@
     OMP_NUM_THREADS=1 python benchmarks/report.py --shared ../shared --out out/report
 
 Trains on ECSSD 0001-0400 without masks with the supervised stand-in weights, predicts the maps of
-both sets, and makes the report from the saved maps by one timed command. The trainings are short:
-the figures show the report, not what the methods can do. Finished parts are not repeated. About an
-hour on one CPU core; `--methods TokenCut,CentreBox` takes minutes.
+both sets, and makes the report from the saved maps by one timed command. `--ckpt NAME=FILE` takes a
+checkpoint that was trained on the same images elsewhere, such as by `connnet.py` and by
+`generations.py`. Finished parts are not repeated. From nothing, an hour or two on one CPU core;
+`--methods TokenCut,CentreBox` takes minutes.
 """
 
 import argparse
@@ -15,16 +16,13 @@ from pathlib import Path
 from common import RESULTS, sod, split
 
 STAND_INS = {
-    "TokenCut": ("tokencut", "standin", ()),
-    "CentreBox": ("centre_box", None, ()),
-    "PEEKABOO": ("peekaboo_plus", "standin_peekaboo", ("--trainer.max_steps=100",)),
-    "ConnNet": ("connnet", "connnet_standin", ("--trainer.max_steps=60",)),
-    "Generations": (
-        *("generations", "generations_standin"),
-        ("--trainer.max_steps=60", "--model.generations=1"),
-    ),
+    "TokenCut": ("tokencut", "standin"),
+    "CentreBox": ("centre_box", None),
+    "PEEKABOO": ("peekaboo_plus", "standin_peekaboo"),
+    "ConnNet": ("connnet", "connnet_standin"),
+    "Generations": ("generations", "generations_standin"),
 }
-"""Config, config of the stand-in weights and options of the training, by method."""
+"""Config and config of the stand-in weights, by method."""
 UNTRAINED = ("TokenCut", "CentreBox")
 TRAINED = ("TokenCut", "PEEKABOO", "ConnNet", "Generations")
 
@@ -40,17 +38,17 @@ def test_set(test: Path, out: Path) -> Path:
     return folder
 
 
-def predict(name: str, train: Path, sets: str, out: Path) -> None:
-    """Train a method if it is to be trained, and save its maps of all sets."""
-    config, stand_in, options = STAND_INS[name]
+def predict(name: str, train: Path, sets: str, out: Path, given: Path | None = None) -> None:
+    """Train a method if it is to be trained and not given, and save its maps of all sets."""
+    config, stand_in = STAND_INS[name]
     words = [f"--config=configs/{config}.yaml"]
     words += [f"--config=benchmarks/{stand_in}.yaml"] if stand_in else []
-    run = out / "runs" / name
     if name not in UNTRAINED:
-        if not (run / "last.ckpt").is_file():
+        checkpoint = given or out / "runs" / name / "last.ckpt"
+        if not checkpoint.is_file():
             more = ("--trainer.precision=32-true", f"--data.train={train / 'images'}")
-            sod("fit", *words, *options, *more, f"--out={run}")
-        words = [f"--ckpt={run / 'last.ckpt'}"]
+            sod("fit", *words, *more, f"--out={checkpoint.parent}")
+        words = [f"--ckpt={checkpoint}"]
     place = out / "maps" / name
     if not (place / "metrics.json").is_file():
         fast = ("--save_maps=true", "--pictures=false", "--resamples=0", f"--label={name}")
@@ -63,6 +61,7 @@ def main() -> None:
     parser.add_argument("--shared", type=Path, default=Path("../shared"))
     parser.add_argument("--out", type=Path, default=Path("out/report"))
     parser.add_argument("--methods", default=",".join(TRAINED))
+    parser.add_argument("--ckpt", action="append", default=[], metavar="NAME=FILE")
     parser.add_argument("--results", type=Path, default=RESULTS)
     arguments = parser.parse_args()
     out: Path = arguments.out
@@ -70,8 +69,9 @@ def main() -> None:
     train, test = split(arguments.shared, out)
     duts = arguments.shared.resolve() / "data" / "DUTS-TE"
     sets = f"{test_set(test, out)},{duts}"
+    given = {name: Path(file) for name, file in (each.split("=", 1) for each in arguments.ckpt)}
     for name in names:
-        predict(name, train, sets, out)
+        predict(name, train, sets, out, given.get(name))
     methods = ",".join(f"{name}={out}/maps/{name}/maps/{name}/{{set}}/*.png" for name in names)
     command = [f"--methods={methods}", f"--data.test={sets}", f"--out={out / 'report'}"]
     start = time.perf_counter()
@@ -84,7 +84,7 @@ def main() -> None:
         "",
         f"`python benchmarks/report.py --methods {arguments.methods}`",
         "",
-        "Supervised stand-in weights, short trainings on ECSSD 0001–0400 without masks. From the "
+        "Supervised stand-in weights, trained on ECSSD 0001–0400 without masks. From the "
         f"saved maps to all tables, figures and `report.html`: {seconds:.0f} s for "
         f"{len(names)} methods and 602 images, one process.",
         "",

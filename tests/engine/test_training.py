@@ -73,7 +73,7 @@ def wait_for_step(path: Path, step: int, alive: Callable[[], bool]) -> None:
     pytest.fail("the run ended before it was interrupted")
 
 
-@pytest.mark.parametrize("step", [2, 4])
+@pytest.mark.parametrize("step", [2, pytest.param(4, marks=pytest.mark.slow)])
 def test_killed_and_resumed_equals_uninterrupted(
     scenes: Path, whole: Path, tmp_path: Path, step: int
 ) -> None:

@@ -8,7 +8,7 @@ from sod.labels.score import contrast_and_area, image_weights
 
 
 def box(value: float, border: float) -> Tensor:
-    saliency = torch.full((10, 10), border)
+    saliency = torch.full((10, 10), border, dtype=torch.float64)
     saliency[2:-2, 2:-2] = value
     return saliency
 
@@ -16,14 +16,15 @@ def box(value: float, border: float) -> Tensor:
 @pytest.mark.parametrize(
     ("saliency", "contrast", "area"),
     [
-        (box(0.8, 0.02), 0.8 - 0.02, 36 / 100),  # 0.02 counts as zero
+        (box(0.8, 0.05), 0.8 - 0.05, 36 / 100),  # 0.05 counts as zero
+        (box(0.8, 0.06), (36 * 0.8 + 64 * 0.06) / 100 - 0.06, 36 / 100),
         (box(0.8, 0.2), (36 * 0.8 + 64 * 0.2) / 100 - 0.2, 36 / 100),
         (torch.zeros(4, 5), 0.0, 0.0),
         (torch.ones(1, 1), 0.0, 1.0),
         # In a column every pixel is border, each counted once: 0.7 - (0.7 + 0.1 + 0.1) / 3.
         (torch.tensor([[0.1], [0.7], [0.1]]), 0.9 / 3 - 0.9 / 3, 1 / 3),
     ],
-    ids=["dark-border", "bright-border", "zero", "one-pixel", "column"],
+    ids=["dark-border", "grey-border", "bright-border", "zero", "one-pixel", "column"],
 )
 def test_contrast_is_the_mean_inside_minus_the_border(
     saliency: Tensor, contrast: float, area: float

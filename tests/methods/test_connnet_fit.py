@@ -107,6 +107,7 @@ def labels(out: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in lines]
 
 
+@pytest.mark.slow
 def test_two_processes_label_together_and_train_as_one(scenes: Path, tmp_path: Path) -> None:
     one, two = tmp_path / "one", tmp_path / "two"
     options = [
