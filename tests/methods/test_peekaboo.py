@@ -187,6 +187,17 @@ def test_after_a_collapse_the_published_method_learns_tokencut_s_objects(
     assert torch.equal(visuals["target"][:, 0].double(), targets)
 
 
+@pytest.mark.parametrize(("step", "started"), [(0, 0), (30, 7)])
+def test_initial_targets_begin_with_a_run_but_not_again_where_it_is_resumed(
+    step: int, started: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    method = configured(monkeypatch, "peekaboo_plus")
+    monkeypatch.setattr(Peekaboo, "global_step", step)
+    method.started.fill_(7)  # as loaded from a checkpoint
+    method.on_fit_start()
+    assert int(method.started) == started
+
+
 def test_regions_that_come_with_the_batch_are_masked(
     inputs: Step, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -66,6 +66,15 @@ def test_any_size_in_the_same_size_out(kind: Kind, size: tuple[int, int]) -> Non
     torch.testing.assert_close(saliency, mirrored, atol=1e-4, rtol=0)
 
 
+def test_the_mirror_image_is_averaged_on_request_only() -> None:
+    torch.manual_seed(0)
+    method = Student(StudentNetwork("unet", 4, 32)).eval()
+    images = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        saliency, mirrored = (method.saliency(images), method.saliency(images.flip(-1)).flip(-1))
+    assert not torch.allclose(saliency, mirrored, atol=1e-3)
+
+
 @pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("kind", KINDS)
 def test_it_learns_a_soft_mask(kind: Kind) -> None:
