@@ -10,7 +10,8 @@ from sod.methods.tokencut import TokenCut
 from sod.nn.backbones.build import BackboneConfig
 from sod.tuning.choice import Tuned
 
-BACKBONE = {"name": "descriptor", "weights": None, "facet": "token", "block": 2, "pos_embed": "timm"}
+BACKBONE = {"name": "descriptor", "weights": None, "facet": "token", "block": 2}
+BACKBONE |= {"pos_embed": "timm"}
 FEATURES = ["key.1", "token.2"]
 TUNED = Tuned(BackboneConfig(**BACKBONE), 0.35, FEATURES, 0.5, [1.25])
 INFERENCE = {"propagate": 0.5, "scales": [1.25]}
