@@ -2,17 +2,20 @@
 
     sod data compose --data.name ../shared/data/CoDUTS --out composed
     python benchmarks/cosaliency.py --sets ../shared/data/CoDUTS composed --out cosaliency.jsonl \
-        --methods TokenCut=configs/tokencut.yaml+benchmarks/standin.yaml \
-        CoSaliency=configs/cosaliency.yaml+benchmarks/standin_cosaliency.yaml
+        --cache features --methods TokenCut=configs/tokencut.yaml+benchmarks/standin.yaml \
+        CoSaliency=configs/cosaliency.yaml+benchmarks/standin_cosaliency.yaml PEEKABOO=run/last.ckpt
 
-Groups are numbered in the order of their names: the even ones are half A, the odd ones half B. Each
-finished method and set is a line per image in the output; started again, it is not measured again.
-A name such as ``Learned@B`` measures the method on the groups of half B only.
+Methods are built from configs or checkpoints, as users do it. Groups are numbered in the order of
+their names: the even ones are half A, the odd ones half B. Each finished method and set is a line
+per image in the output; started again, it is not measured again. A name such as ``Learned@B``
+measures the method on the groups of half B only. ``--every 3`` scores every third image of a group;
+plain methods are given these alone, methods that compare images the whole group. With ``--cache``,
+methods that compare images share the features of the same frozen backbone, unrounded.
 """
 
 import argparse
+import hashlib
 import json
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,6 +31,7 @@ from sod.data.reading import read_image_tensor, read_mask
 from sod.data.samples import Sample
 from sod.engine.building import build_from_checkpoint, build_from_config
 from sod.engine.method import Method
+from sod.methods.cosaliency import CoSaliency
 from sod.refinement.masks import mask_iou
 
 
@@ -37,37 +41,61 @@ def main() -> None:
     parser.add_argument("--sets", nargs="+", required=True)
     parser.add_argument("--methods", nargs="*", default=[])
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--every", type=int, default=1, help="measure every n-th image of a group")
+    parser.add_argument("--every", type=int, default=1, help="score every n-th image of a group")
+    parser.add_argument("--cache", type=Path, help="folder for features of the frozen backbone")
     options = parser.parse_args()
     torch.set_num_threads(1)
     done = {(row["method"], row["set"]) for row in read(options.out)}
     for label, _, spec in (method.partition("=") for method in options.methods):
         for source in options.sets:
             if (label, Path(source).name) not in done:
-                measure(label, spec, source, options.out, options.every)
+                method = build(spec, options.cache)
+                rows = measure(method, label, source, options.every)
+                with options.out.open("a") as file:
+                    file.writelines(json.dumps(row) + "\n" for row in rows)
     print_table(list(read(options.out)))
 
 
-def measure(label: str, spec: str, source: str, out: Path, every: int) -> None:
-    """Measure one method on one set, and append its rows."""
-    build = build_from_config if is_config(spec.partition("+")[0]) else build_from_checkpoint
-    method = build(spec).eval()
+def build(spec: str, cache: Path | None = None) -> Method:
+    """Build the method of a config or checkpoint; its frozen features are kept in the cache."""
+    made = build_from_config if is_config(spec.partition("+")[0]) else build_from_checkpoint
+    method = made(spec).eval()
+    if cache is not None and isinstance(method, CoSaliency):
+        keep_features(method, cache)
+    return method
+
+
+def measure(method: Method, label: str, source: str, every: int) -> list[dict[str, object]]:
+    """Return a row for each scored image of a set, or of the half that the label names."""
     samples = find_dataset(".", source).samples
     half = label.partition("@")[2]
     rows = []
     for number, indices in enumerate(indices_by_group(samples).values()):
         if half in ("", "AB"[number % 2]):
-            group = [samples[index] for index in indices[::every]]
-            start = time.perf_counter()
-            ious = group_ious(method, group)
-            seconds = (time.perf_counter() - start) / len(group)
+            group = [samples[index] for index in indices]
+            given = group if method.reads_groups() else group[::every]
+            ious = dict(zip(given, group_ious(method, given), strict=True))
             rows += [
                 {"method": label, "set": Path(source).name, "half": "AB"[number % 2]}
-                | {"name": sample.name, "iou": iou, "seconds": seconds}
-                for sample, iou in zip(group, ious, strict=True)
+                | {"name": sample.name, "iou": ious[sample]}
+                for sample in group[::every]
             ]
-    with out.open("a") as file:
-        file.writelines(json.dumps(row) + "\n" for row in rows)
+    return rows
+
+
+def keep_features(method: CoSaliency, cache: Path) -> None:
+    """Let a method compute the features of an image once for all with the same backbone."""
+    compute, backbone = method.features, repr(method.config).encode()
+    cache.mkdir(parents=True, exist_ok=True)
+
+    def features(image: Tensor) -> Tensor:
+        path = cache / f"{hashlib.sha256(backbone + image.numpy().tobytes()).hexdigest()}.pt"
+        if not path.is_file():
+            torch.save(compute(image).clone(), path)
+        stored: Tensor = torch.load(path)
+        return stored
+
+    method.features = features  # type: ignore[method-assign]
 
 
 def group_ious(method: Method, group: list[Sample]) -> list[float]:
