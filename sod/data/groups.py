@@ -8,6 +8,9 @@ from torch.utils.data import Sampler
 
 from sod.data.samples import Sample
 
+LARGEST = 100
+"""Images that are compared with each other at most; larger groups are divided."""
+
 
 def indices_by_group(samples: Sequence[Sample]) -> dict[str, list[int]]:
     """Return the indices of the samples of each group, in the order of the samples.
@@ -21,8 +24,23 @@ def indices_by_group(samples: Sequence[Sample]) -> dict[str, list[int]]:
     return groups
 
 
+def whole_groups(samples: Sequence[Sample], chosen: Sequence[Sample]) -> list[Sample]:
+    """Return all samples of the groups that the chosen ones belong to."""
+    touched = {sample.group for sample in chosen}
+    return [sample for sample in samples if sample.group in touched]
+
+
+def divided(group: Sequence[int], most: int) -> list[list[int]]:
+    """Divide a group into parts of nearly equal size, at most ``most``, each spread over it."""
+    count = math.ceil(len(group) / most)
+    return [list(group[part::count]) for part in range(count)]
+
+
 class GroupSampler(Sampler[list[int]]):
-    """Yields the ids of whole groups, each group in exactly one process.
+    """Yields the ids of whole groups, each in exactly one process.
+
+    A group of more than :data:`LARGEST` images is divided into parts of nearly equal size, since
+    the images of a group are in memory together.
 
     Args:
         samples: The samples.
@@ -31,7 +49,8 @@ class GroupSampler(Sampler[list[int]]):
     """
 
     def __init__(self, samples: Sequence[Sample], replicas: int = 1, rank: int = 0) -> None:
-        self._groups = list(indices_by_group(samples).values())[rank::replicas]
+        groups = indices_by_group(samples).values()
+        self._groups = [p for group in groups for p in divided(group, LARGEST)][rank::replicas]
 
     def __iter__(self) -> Iterator[list[int]]:
         """Yield this process's groups, as lists of indices."""
@@ -90,6 +109,5 @@ class GroupEpochSampler(Sampler[list[int]]):
         return math.ceil(parts / self._replicas)
 
     def _divided(self, group: list[int], generator: torch.Generator) -> list[list[int]]:
-        count = math.ceil(len(group) / self._batch_size)
-        shuffled = [group[i] for i in torch.randperm(len(group), generator=generator).tolist()]
-        return [shuffled[part::count] for part in range(count)]
+        order = torch.randperm(len(group), generator=generator).tolist()
+        return divided([group[i] for i in order], self._batch_size)

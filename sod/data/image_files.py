@@ -55,6 +55,15 @@ def decoded(path: Path, convert_profile: bool = False) -> Iterator[Image.Image]:
         raise ImageError(f"{path}: {_reason(path, error)}") from error
 
 
+def stated_pixels(path: Path) -> int:
+    """Return the pixels that an image file states, without decoding it; 0 of an unusable file."""
+    try:
+        with Image.open(path, formats=_formats()) as image:
+            return image.width * image.height
+    except (OSError, ValueError, Image.DecompressionBombError):
+        return 0
+
+
 @cache
 def _formats() -> tuple[str, ...]:
     """Return the accepted formats that are installed."""

@@ -14,6 +14,7 @@ from sod.core.distributed import barrier, gather, is_rank_zero
 from sod.core.errors import SodError
 from sod.core.memory import NoMemory, attempt
 from sod.data.dataset import AnyBatch
+from sod.data.groups import whole_groups
 from sod.data.samples import Sample
 from sod.engine.method import Method
 from sod.engine.trainer import BuildTrainer
@@ -154,8 +155,7 @@ def write_labels(
     wanted = [sample for sample in samples if sample.name in anywhere]
     groups = any(method.reads_groups() for method in methods.values())
     if groups:
-        touched = {sample.group for sample in wanted}
-        wanted = [sample for sample in samples if sample.group in touched]
+        wanted = whole_groups(samples, wanted)
     if wanted:
         data = SourceData(wanted, workers, groups)
         trainer.predict(Labeller(methods, missing), datamodule=data, return_predictions=False)

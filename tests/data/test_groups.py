@@ -8,7 +8,7 @@ from sod.core.errors import SodError
 from sod.data.benchmarks import available, find_dataset
 from sod.data.check import check_dataset
 from sod.data.dataset import SaliencyDataset
-from sod.data.groups import GroupEpochSampler, GroupSampler, indices_by_group
+from sod.data.groups import GroupEpochSampler, GroupSampler, indices_by_group, whole_groups
 from sod.data.loader import Loader
 from sod.data.samples import Sample
 from sod.data.transforms import Augmentation, EvalTransform, TrainTransform
@@ -75,6 +75,12 @@ def test_each_group_is_in_one_process() -> None:
         [[0, 1, 2, 3, 4], [8]],
         [[5, 6, 7]],
     ]
+
+
+def test_a_group_too_large_for_memory_is_divided(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sod.data.groups.LARGEST", 2)
+    assert list(GroupSampler(SAMPLES)) == [[0, 3], [1, 4], [2], [5, 7], [6], [8]]
+    assert [s.name for s in whole_groups(SAMPLES, SAMPLES[6:7])] == ["cups/0", "cups/1", "cups/2"]
 
 
 def test_an_epoch_shows_each_image_once_in_parts_of_a_group() -> None:

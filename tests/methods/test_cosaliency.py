@@ -155,3 +155,20 @@ def test_labels_of_a_group_are_completed_as_they_would_be_made_at_once(tmp_path:
     (tmp_path / "store/2.png").unlink()
     assert main(command) == 0
     assert (np.asarray(Image.open(tmp_path / "store/2.png")) == first).all()
+
+
+def test_resumed_predictions_of_a_group_are_those_of_the_whole_group(tmp_path: Path) -> None:
+    from sod.cli import main
+
+    for number, image in enumerate(group()[0]):
+        path = tmp_path / f"photos/{number}.png"
+        path.parent.mkdir(exist_ok=True)
+        Image.fromarray((image * 255).byte().permute(1, 2, 0).numpy()).save(path)
+    command = ["predict", "--model=CoSaliency", "--model.backbone.name=descriptor"]
+    command += ["--model.backbone.weights=null", "--data.num_workers=0", "--output=map"]
+    command += ["--source", str(tmp_path / "photos"), "--out", str(tmp_path / "out")]
+    assert main(command) == 0
+    first = np.asarray(Image.open(tmp_path / "out/map/2.png"))
+    (tmp_path / "out/map/2.png").unlink()
+    assert main([*command, "--resume"]) == 0
+    assert (np.asarray(Image.open(tmp_path / "out/map/2.png")) == first).all()

@@ -123,3 +123,18 @@ def test_names_are_no_markup(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert "a[/red]\\nx[b].png: not an image" in shown
     assert "a[/\\udcff.png: not an image" in shown
     assert len(list((tmp_path / "b[" / "out]").rglob("*.png"))) == 1
+
+
+def test_photos_of_a_group_share_the_memory_for_pixels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(working_size, "GROUP_PIXELS", 8 * 1200)
+    monkeypatch.setattr(working_size, "LEAST_PIXELS", 100)
+    samples = [Sample(f"{group}/{n}", Path("x")) for group in "ab" for n in range(4)]
+    assert working_size.group_pixels(samples) == 2400
+    assert working_size.group_pixels([Sample(str(n), Path("x")) for n in range(300)]) == 100
+    pixels = write(tmp_path / "a.png", 120, 80)
+    small, _ = WorkingSize(2400)(pixels, None, (0, 0, 0))
+    assert small.shape == (60, 40, 3)
+    image = torch.from_numpy(small).permute(2, 0, 1) / 255
+    assert np.array_equal(full_pixels(Sample("a", tmp_path / "a.png"), image), pixels)

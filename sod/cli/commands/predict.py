@@ -13,6 +13,7 @@ from sod.core.distributed import is_rank_zero
 from sod.core.errors import SodError
 from sod.core.files import make_folder, state_checksum
 from sod.core.names import one_line
+from sod.data.groups import whole_groups
 from sod.data.samples import Sample
 from sod.engine.checkpoint import load_checkpoint
 from sod.labels.writing import write_labels
@@ -27,7 +28,7 @@ from sod.prediction.outputs import KINDS, Output, parse_outputs
 from sod.prediction.resuming import begin, unfinished
 from sod.prediction.sources import SourceData, without_results
 from sod.prediction.videos import predict_videos
-from sod.prediction.working_size import WorkingSize
+from sod.prediction.working_size import WorkingSize, group_pixels
 from sod.prediction.writers import Look, PredictionWriter
 from sod.refinement.kinds import Refinement, parse_refinements
 
@@ -110,14 +111,16 @@ class _Job:
 
 def _predict_images(cli: Program, images: list[Sample], job: _Job, resume: bool) -> list[str]:
     """Predict on images, say where and on which device, and return the failures."""
+    groups = cli.method.reads_groups()
     waiting = unfinished(job.folder, images, job.outputs) if resume else images
+    waiting = whole_groups(images, waiting) if groups else waiting
     if len(waiting) < len(images):
         _say(f"{len(images) - len(waiting)} of {len(images)} images are done already")
     counter, *others = _writers(images, job)
     assert isinstance(counter, PredictionWriter)  # noqa: S101 - narrows the type
     if waiting:
-        groups = cli.method.reads_groups()
-        data = SourceData(waiting, cli.datamodule.num_workers, groups, WorkingSize())
+        size = WorkingSize(group_pixels(waiting) if groups else None)
+        data = SourceData(waiting, cli.datamodule.num_workers, groups, size)
         trainer = cli.build_trainer([counter, *others])
         trainer.predict(cli.method, datamodule=data, return_predictions=False)
         device = describe_device(trainer.strategy.root_device)
