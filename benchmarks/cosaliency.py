@@ -44,16 +44,22 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1, help="score every n-th image of a group")
     parser.add_argument("--cache", type=Path, help="folder for features of the frozen backbone")
     options = parser.parse_args()
-    torch.set_num_threads(1)
-    done = {(row["method"], row["set"]) for row in read(options.out)}
     for label, _, spec in (method.partition("=") for method in options.methods):
-        for source in options.sets:
-            if (label, Path(source).name) not in done:
-                method = build(spec, options.cache)
-                rows = measure(method, label, source, options.every)
-                with options.out.open("a") as file:
-                    file.writelines(json.dumps(row) + "\n" for row in rows)
+        measure_missing(label, spec, options.sets, options.out, options.cache, options.every)
     print_table(list(read(options.out)))
+
+
+def measure_missing(
+    label: str, spec: str, sets: list[str], out: Path, cache: Path | None = None, every: int = 1
+) -> None:
+    """Measure a method on the sets that the output has no rows of."""
+    torch.set_num_threads(1)
+    done = {row["set"] for row in read(out) if row["method"] == label}
+    for source in sets:
+        if Path(source).name not in done:
+            rows = measure(build(spec, cache), label, source, every)
+            with out.open("a") as file:
+                file.writelines(json.dumps(row) + "\n" for row in rows)
 
 
 def build(spec: str, cache: Path | None = None) -> Method:

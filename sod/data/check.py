@@ -14,8 +14,8 @@ from rich.table import Table
 from sod.core.errors import ImageError
 from sod.core.names import one_line
 from sod.data.benchmarks import Benchmark, Location, find_location
-from sod.data.reading import grey_fraction, read_image, read_mask
-from sod.data.samples import Sample, index_by_name, pair
+from sod.data.reading import Array, grey_fraction, read_image, read_mask
+from sod.data.samples import Sample, index_by_name, masks_by_image, pair
 
 Level = Literal["defect", "known", "note"]
 UNREADABLE = "unreadable"
@@ -105,7 +105,8 @@ def check_dataset(root: Path | str, name: str) -> CheckReport:
     surplus = _known(location.benchmark, "surplus")
     all_images = _images_by_name(location)
     images = {key: paths for key, paths in all_images.items() if key not in surplus}
-    masks = index_by_name(masks_dir, recursive) if masks_dir else {}
+    mask_files = index_by_name(masks_dir, recursive) if masks_dir else {}
+    masks = masks_by_image(images, mask_files)
     with ThreadPoolExecutor() as pool:  # decoding releases the interpreter lock
         readings = list(pool.map(lambda key: _read(key, images[key], masks.get(key)), images))
     greys = [reading.grey for reading in readings if reading.grey is not None]
@@ -115,6 +116,7 @@ def check_dataset(root: Path | str, name: str) -> CheckReport:
         *_count_issues(expected, len(images)),
         *_group_issues(location.benchmark, groups),
         *_pairing_issues(images, {k: v for k, v in masks.items() if k not in surplus}, location),
+        *_name_issues(images, mask_files),
         *_content_issues(readings, _known(location.benchmark, "size mismatch")),
         *_known_issues(location.benchmark, all_images.keys() | masks.keys()),
     ]
@@ -177,23 +179,32 @@ def finding_lines(*reports: CheckReport) -> list[str]:
 
 def _read(name: str, images: Sequence[Path], masks: Sequence[Path] | None) -> _Reading:
     errors: list[str] = []
-    shape = mask = digest = None
+    shape = digest = None
     try:
         shape = read_image(images[0]).shape[:2]
         digest = hashlib.blake2b(images[0].read_bytes(), digest_size=16).digest()
     except ImageError as error:
         errors.append(str(error))
-    try:
-        mask = read_mask(masks[0]) if masks else None
-    except ImageError as error:
-        errors.append(str(error))
+    read = [_read_mask(path, errors) for path in masks or ()]
+    mask = read[0] if read else None
     if mask is None:
         return _Reading(name, errors, digest=digest)
-    differs = shape is not None and mask.shape != shape
-    sizes = (
-        f"{name} (image {_size(shape)}, mask {_size(mask.shape)})" if shape and differs else None
+    other = next(
+        (m for m in read if m is not None and shape is not None and m.shape != shape), None
     )
+    sizes = None
+    if shape is not None and other is not None:
+        sizes = f"{name} (image {_size(shape)}, mask {_size(other.shape)})"
     return _Reading(name, errors, sizes, grey_fraction(mask), bool(mask.max() == 1), digest)
+
+
+def _read_mask(path: Path, errors: list[str]) -> Array | None:
+    """Return a mask, or None and a further error."""
+    try:
+        return read_mask(path)
+    except ImageError as error:
+        errors.append(str(error))
+        return None
 
 
 def _count_issues(expected: int | None, found: int) -> Iterable[Issue]:
@@ -221,6 +232,13 @@ def _pairing_issues(
     else:
         yield from _listed("defect", "images without mask", images.keys() - masks.keys())
         yield from _listed("defect", "masks without image", masks.keys() - images.keys())
+        several = [key for key in images if len({p.stem for p in masks.get(key, [])}) > 1]
+        yield from _listed("note", "images with several masks", several)
+
+
+def _name_issues(
+    images: Mapping[str, list[Path]], masks: Mapping[str, list[Path]]
+) -> Iterable[Issue]:
     for kind, index in (("images", images), ("masks", masks)):
         shared = [key for key, paths in index.items() if len(paths) > 1]
         yield from _listed("defect", f"{kind} that share a name", shared)

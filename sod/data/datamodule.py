@@ -12,6 +12,7 @@ from sod.core.errors import SodError
 from sod.core.seed import check_seed, run_seed
 from sod.data.benchmarks import Dataset, find_dataset
 from sod.data.dataset import OnError, Regions, SaliencyDataset
+from sod.data.groups import with_few_masks
 from sod.data.loader import Loader, default_workers
 from sod.data.samples import Sample
 from sod.data.transforms import Augmentation, EvalTransform, TrainTransform
@@ -22,16 +23,14 @@ BatchSizePer = Literal["process", "step"]
 class SaliencyData(LightningDataModule):
     """Images for training, validation and test; masks are read only where they are needed.
 
-    A dataset is named as a benchmark (``DUTS-TR``, ``DUTS-TE``, ``ECSSD``, ``DUT-OMRON``,
-    ``HKU-IS``, ``PASCAL-S``, in any spelling), as ``builtin[-COUNT[-SIZE[-SEED]]]`` (synthetic
-    scenes, written below the root at first use) or as a folder with ``images/`` and optional
-    ``masks/``.
+    A dataset is named as a benchmark (``DUTS-TR``, ``ECSSD``, ..., in any spelling), as
+    ``builtin[-COUNT[-SIZE[-SEED]]]`` (synthetic scenes, written below the root at first use) or as
+    a folder with ``images/`` and optional ``masks/``.
 
     Args:
-        root: The data root, the folder that holds the benchmarks.
+        root: The folder that holds the benchmarks.
         train: Datasets to train on, comma-separated.
-        val: Datasets to validate on, comma-separated. Null: ``val_images`` evenly spaced training
-            images.
+        val: Datasets to validate on. Null: ``val_images`` evenly spaced training images.
         test: Datasets to test on, comma-separated, one loader each; every image needs a mask.
         size: Side of the training images in pixels.
         batch_size: Training images per batch.
@@ -39,13 +38,11 @@ class SaliencyData(LightningDataModule):
             one optimiser ``step`` over all processes and accumulated batches.
         eval_batch_size: Images per step in validation and test. Images keep their own size there,
             so values above 1 require images of equal size.
-        num_workers: Worker processes of each loader. Null: the number of CPUs, at most 8. Results
-            do not depend on it.
-        supervised: Read the training masks. If false, they are never opened.
-        seed: Seed of shuffling and augmentation. Null: the seed of the run (seed_everything).
+        num_workers: Worker processes of each loader; no result depends on it. Null: the CPUs, or 8.
+        supervised: Read the training masks (of groups, those that there are); else none is opened.
+        seed: Seed of shuffling and augmentation. Null: that of the run (seed_everything).
         val_images: Number of training images to validate on where ``val`` is null.
         val_masks: Read the masks of ``val`` and log measures against them (``val_masks/iou``, ...).
-            If false, no mask is opened in validation.
         drop_defects: Leave out samples whose mask is known to be wrong or of another size.
         augmentation: Augmentation of the training images.
 
@@ -56,6 +53,7 @@ class SaliencyData(LightningDataModule):
     _regions: Regions | None = None
     strict: bool = False  # whether an unreadable image ends a training without masks
     _groups = False
+    _labelled: int | None = None
 
     def __init__(
         self,
@@ -164,9 +162,11 @@ class SaliencyData(LightningDataModule):
         if self._labels is not None:
             labels, masks = self._labels, True
             samples = [s._replace(mask=labels[s.image]) for s in samples if s.image in labels]
+        elif masks and self._groups:
+            samples = with_few_masks(samples, self._labelled)
         substitute = not (masks or self.strict or self._groups)
         dataset = SaliencyDataset(
-            samples, transform, masks, self.seed, self._regions, substitute=substitute
+            samples, transform, masks, self.seed, self._regions, substitute, partial=self._groups
         )
         trainer = self.trainer
         sharing = (trainer.world_size, trainer.accumulate_grad_batches) if trainer else (1, 1)
@@ -217,15 +217,15 @@ class SaliencyData(LightningDataModule):
 
         Args:
             train: Datasets to train on, comma-separated.
-            size: Side of the training images in pixels. None: unchanged.
-            batch_size: Training images per batch, counted as before. None: unchanged.
-            seed: Seed of shuffling and augmentation. None: unchanged.
+            size: Side of the training images in pixels. None: unchanged, as for the others.
+            batch_size: Training images per batch, counted as before.
+            seed: Seed of shuffling and augmentation.
         """
         copy = SaliencyData(
-            root=self.root,
-            train=train,
-            val=self.val,
-            test=self.test,
+            self.root,
+            train,
+            self.val,
+            self.test,
             size=self.size if size is None else size,
             batch_size=self.batch_size if batch_size is None else batch_size,
             eval_batch_size=self.eval_batch_size,
@@ -253,9 +253,9 @@ class SaliencyData(LightningDataModule):
         """Also draw a region of each training image, in the workers of the loader."""
         self._regions = regions
 
-    def read_groups(self) -> None:
-        """Load whole groups of images (:mod:`sod.data.groups`) instead of single ones."""
-        self._groups = True
+    def read_groups(self, labelled: int | None = None) -> None:
+        """Load whole groups (:mod:`sod.data.groups`), with up to ``labelled`` masks of each."""
+        self._groups, self._labelled = True, labelled
 
     def train_samples(self) -> list[Sample]:
         """Return the samples of all training datasets.

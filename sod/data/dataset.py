@@ -108,11 +108,12 @@ class SaliencyDataset(Dataset[Item]):
         with_masks: Also read the masks. If False, no mask is ever opened.
         seed: Seed of the augmentation.
         regions: Draws a region of each transformed image, in the process that reads it; or None.
+        partial: With ``with_masks``, allow samples without a mask.
         substitute: Return the next readable sample in the place of an unreadable one, so that
             batches keep their size, and each epoch is the same for any number of workers.
 
     Raises:
-        SodError: ``with_masks`` is set and a sample has no mask.
+        SodError: ``with_masks`` is set, ``partial`` is not, and a sample has no mask.
     """
 
     def __init__(
@@ -123,6 +124,7 @@ class SaliencyDataset(Dataset[Item]):
         seed: int = 0,
         regions: Regions | None = None,
         substitute: bool = False,
+        partial: bool = False,
     ) -> None:
         self.substitute = substitute
         self.samples = list(samples)
@@ -130,7 +132,8 @@ class SaliencyDataset(Dataset[Item]):
         self.with_masks = with_masks
         self.seed = seed
         self.regions = regions
-        unlabelled = [sample for sample in self.samples if with_masks and sample.mask is None]
+        needed = with_masks and not partial
+        unlabelled = [sample for sample in self.samples if needed and sample.mask is None]
         if unlabelled:
             more = f" (and {len(unlabelled) - 1} more)" if len(unlabelled) > 1 else ""
             raise SodError(f"{unlabelled[0].image}: has no mask{more}; add it or remove the image")

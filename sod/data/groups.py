@@ -1,11 +1,13 @@
 """Groups of images, such as the photos of one object: a sample's group is its folder."""
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import torch
 from torch.utils.data import Sampler
 
+from sod.core.errors import SodError
 from sod.data.samples import Sample
 
 LARGEST = 100
@@ -22,6 +24,27 @@ def indices_by_group(samples: Sequence[Sample]) -> dict[str, list[int]]:
     for index, sample in enumerate(samples):
         groups.setdefault(sample.group, []).append(index)
     return groups
+
+
+def with_few_masks(samples: Sequence[Sample], most: int | None) -> list[Sample]:
+    """Return the samples with the masks of the first images of each group that have one.
+
+    Args:
+        samples: The samples.
+        most: Masks kept in a group; None: all.
+
+    Raises:
+        SodError: No mask is left.
+    """
+    kept: Counter[str] = Counter()
+    result = []
+    for sample in samples:
+        keep = sample.mask is not None and (most is None or kept[sample.group] < most)
+        kept[sample.group] += keep
+        result.append(sample if keep else sample._replace(mask=None))
+    if not any(kept.values()):
+        raise SodError("data.supervised: no image of the groups has a mask that may be read.")
+    return result
 
 
 def whole_groups(samples: Sequence[Sample], chosen: Sequence[Sample]) -> list[Sample]:

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,12 +22,14 @@ class Sample(NamedTuple):
         image: The image file.
         mask: The mask file, or None.
         fit_mask: Resize the mask to its image (nearest), as it is known to differ in size.
+        further: Further masks of the image, each of another object or by another annotator.
     """
 
     name: str
     image: Path
     mask: Path | None = None
     fit_mask: bool = False
+    further: tuple[Path, ...] = ()
 
     @property
     def group(self) -> str:
@@ -90,6 +92,8 @@ def index_by_name(folder: Path, recursive: bool = False) -> dict[str, list[Path]
 def pair(images: Path, masks: Path | None, recursive: bool = False) -> Pairs:
     """Pair the images of one folder with the masks of another by name.
 
+    A folder of masks with the name of an image holds several masks of it, in natural order.
+
     Args:
         images: The folder of images.
         masks: The folder of masks, or None. Without masks, images that differ in their suffix only
@@ -106,8 +110,37 @@ def pair(images: Path, masks: Path | None, recursive: bool = False) -> Pairs:
         return Pairs([Sample(*pair) for pair in zip(names, files, strict=True)], [])
     image_index = _unique(index_by_name(images, recursive))
     mask_index = _unique(index_by_name(masks, recursive))
-    samples = [Sample(name, path, mask_index.get(name)) for name, path in image_index.items()]
-    return Pairs(samples, [path for name, path in mask_index.items() if name not in image_index])
+    masks_of = masks_by_image(image_index, {name: [path] for name, path in mask_index.items()})
+    samples = [_with_masks(name, path, masks_of.get(name)) for name, path in image_index.items()]
+    unmatched = [p for name, paths in masks_of.items() if name not in image_index for p in paths]
+    return Pairs(samples, unmatched)
+
+
+def masks_by_image(
+    images: Container[str], masks: Mapping[str, Sequence[Path]]
+) -> dict[str, list[Path]]:
+    """Return the masks of each image: those of its name, or in a folder of its name.
+
+    Args:
+        images: Names of the images.
+        masks: Mask files by name.
+
+    Returns:
+        By the image's name; masks of no image by their own name.
+    """
+    found: dict[str, list[Path]] = {}
+    for name, paths in masks.items():
+        folder = name.rpartition("/")[0]
+        owner = folder if name not in images and folder in images else name
+        found.setdefault(owner, []).extend(paths)
+    return found
+
+
+def _with_masks(name: str, image: Path, masks: Sequence[Path] | None) -> Sample:
+    """Return a sample with its first mask and the further ones."""
+    if not masks:
+        return Sample(name, image)
+    return Sample(name, image, masks[0], further=tuple(masks[1:]))
 
 
 def _unique(index: Mapping[str, Sequence[Path]]) -> dict[str, Path]:

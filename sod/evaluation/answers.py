@@ -11,11 +11,14 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback
 from rich.table import Table
+from torch import Tensor
 
 from sod.core.distributed import gather
-from sod.core.errors import SodError
+from sod.core.errors import ImageError, SodError
 from sod.core.files import write_text
 from sod.data.dataset import AnyBatch
+from sod.data.reading import read_mask
+from sod.data.samples import Sample
 from sod.engine.method import Method
 from sod.metrics.answers import best_iou, set_measures
 from sod.prediction.answers import choose_answers
@@ -24,7 +27,7 @@ Row = dict[str, Any]
 
 
 class AnswerEvaluation(Callback):
-    """Measures the answers to each image of the test loop against its mask.
+    """Measures the answers to each image of the test loop against its mask, or its several masks.
 
     Args:
         datasets: Names of the test sets, in the order of the data loaders.
@@ -60,7 +63,7 @@ class AnswerEvaluation(Callback):
             if mask is None:
                 raise SodError(f"{sample.image}: has no mask to be measured with.")
             answers = choose_answers(pl_module.proposals(image, saliency[0]), self.count)
-            masks, truth = answers.maps > 0.5, (mask > 127)[None].to(answers.maps.device)
+            masks, truth = answers.maps > 0.5, _masks(sample, mask).to(answers.maps.device)
             measures = {f"best_iou_{k}": v for k, v in best_iou(masks, truth, self.counts).items()}
             measures |= set_measures(masks, answers.scores, truth)
             row = {"dataset": self.datasets[dataloader_idx], "name": sample.name}
@@ -93,6 +96,19 @@ class AnswerEvaluation(Callback):
         write_text(out / "answers.json", json.dumps(self.means(), indent=2) + "\n")
         write_text(out / "answers.csv", buffer.getvalue())
         return [out / "answers.json", out / "answers.csv"]
+
+
+def _masks(sample: Sample, first: Tensor) -> Tensor:
+    """Return all masks of a sample, bool ``[M, H, W]``, the given one first.
+
+    Raises:
+        ImageError: A further mask cannot be read, or differs in size.
+    """
+    masks = [first, *(torch.from_numpy(read_mask(path)).to(first) for path in sample.further)]
+    for mask, path in zip(masks[1:], sample.further, strict=True):
+        if mask.shape != first.shape:
+            raise ImageError(f"{path}: differs in size from {sample.mask}.")
+    return torch.stack(masks) > 127
 
 
 def answers_table(rows: Sequence[Row]) -> Table:

@@ -81,6 +81,7 @@ class CoSaliency(Method):
         """Return the saliency of each image compared with itself alone."""
         return torch.stack([self.group_saliency([image])[0] for image in images])
 
+    @torch.no_grad()
     @full_precision_region
     def group_saliency(self, images: Sequence[Tensor]) -> list[Tensor]:
         """Return the saliency of the images of one group, compared with each other."""
@@ -105,7 +106,10 @@ class CoSaliency(Method):
         Returns:
             Per image ``[h, w]``, positive for what the group shares.
         """
-        tokens = self.tokens(features)
+        return self.token_logits(self.tokens(features), priors)
+
+    def token_logits(self, tokens: Sequence[Tensor], priors: Sequence[Tensor]) -> list[Tensor]:
+        """Return the logits as :meth:`patch_logits`, given unit vectors ``[h·w, C]`` per image."""
         flat = [prior.flatten().to(own) for prior, own in zip(priors, tokens, strict=True)]
         parts = [segment(t, p, self.segments) for t, p in zip(tokens, flat, strict=True)]
         scores = consensus(tokens, parts, self.background, self.power)

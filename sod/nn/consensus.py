@@ -42,7 +42,7 @@ def group_tokens(features: Sequence[Tensor], widths: Sequence[int]) -> list[Tens
     Returns:
         Per image unit vectors ``[h·w, C]``.
     """
-    tokens = [each.detach().float().flatten(1).mT for each in features]
+    tokens = [each.float().flatten(1).mT for each in features]
     split = [torch.split(each, list(widths), dim=1) for each in tokens]
     unit = [torch.cat([F.normalize(part, dim=1) for part in parts], 1) for parts in split]
     mean = torch.cat(unit).mean(0) if len(unit) > 1 else unit[0].mean(0)

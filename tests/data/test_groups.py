@@ -8,7 +8,13 @@ from sod.core.errors import SodError
 from sod.data.benchmarks import available, find_dataset
 from sod.data.check import check_dataset
 from sod.data.dataset import SaliencyDataset
-from sod.data.groups import GroupEpochSampler, GroupSampler, indices_by_group, whole_groups
+from sod.data.groups import (
+    GroupEpochSampler,
+    GroupSampler,
+    indices_by_group,
+    whole_groups,
+    with_few_masks,
+)
 from sod.data.loader import Loader
 from sod.data.samples import Sample
 from sod.data.transforms import Augmentation, EvalTransform, TrainTransform
@@ -81,6 +87,17 @@ def test_a_group_too_large_for_memory_is_divided(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("sod.data.groups.LARGEST", 2)
     assert list(GroupSampler(SAMPLES)) == [[0, 3], [1, 4], [2], [5, 7], [6], [8]]
     assert [s.name for s in whole_groups(SAMPLES, SAMPLES[6:7])] == ["cups/0", "cups/1", "cups/2"]
+
+
+def test_the_masks_of_the_first_images_of_each_group_are_kept() -> None:
+    masked = [s._replace(mask=s.image) if "0" not in s.name else s for s in SAMPLES]
+    kept = with_few_masks(masked, 2)
+    names = [s.name for s in kept if s.mask is not None]
+    assert names == ["cats/1", "cats/2", "cups/1", "cups/2"]
+    assert [s.name for s in kept] == [s.name for s in SAMPLES]
+    assert with_few_masks(masked, None) == masked
+    with pytest.raises(SodError, match="no image of the groups has a mask"):
+        with_few_masks(SAMPLES, None)
 
 
 def test_an_epoch_shows_each_image_once_in_parts_of_a_group() -> None:

@@ -106,13 +106,13 @@ def test_the_attention_of_the_class_token_is_scaled_to_one() -> None:
 def test_the_learned_method_starts_as_the_plain_one_and_its_loss_falls() -> None:
     torch.manual_seed(0)
     images, _ = group()
-    method = LearnedCoSaliency(DESCRIPTOR)
+    method = LearnedCoSaliency(DESCRIPTOR, objective="published")
     plain = CoSaliency(DESCRIPTOR)
     for left, right in zip(
         method.group_saliency(images), plain.group_saliency(images), strict=True
     ):
         assert torch.equal(left, right)
-    batch = {"images": torch.stack(images)}
+    batch = {"images": torch.stack(images), "masks": [None] * 4}
     optimiser = torch.optim.Adam(method.projection.parameters(), lr=1e-2)
     losses = []
     for _ in range(12):
@@ -123,6 +123,25 @@ def test_the_learned_method_starts_as_the_plain_one_and_its_loss_falls() -> None
         losses.append(float(loss.detach()))
     assert losses[-1] < losses[0] - 0.01
     assert "backbone" not in _stored(method)
+    terms = method.loss(batch).terms  # type: ignore[arg-type]
+    whole = terms["pairs"] + 0.3 * terms["agreement"]
+    torch.testing.assert_close(method.total(terms), whole)
+
+
+def test_masks_of_few_images_take_the_place_of_their_maps() -> None:
+    torch.manual_seed(0)
+    images, masks = group()
+    method = LearnedCoSaliency(DESCRIPTOR)
+    observed = method._observed(images)
+    plain = method.terms(*observed)
+    method._few_labels = True
+    given = [masks[0].byte() * 255, None, None, None]
+    terms = method.terms(*observed, given)
+    assert terms.keys() == {"contrast", "confidence"}
+    assert terms["contrast"] != plain["contrast"]
+    assert method.terms(*observed, [None] * 4)["confidence"] == 0
+    terms["confidence"].backward()
+    assert method.confidence.layers[0].weight.grad.abs().sum() > 0  # type: ignore[union-attr]
 
 
 def _stored(method: LearnedCoSaliency) -> str:

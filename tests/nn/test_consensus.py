@@ -3,6 +3,7 @@ import math
 import torch
 import torch.nn.functional as F
 
+from sod.nn.confidence import ConfidenceNetwork, map_statistics
 from sod.nn.consensus import (
     Segments,
     centre_prior,
@@ -12,7 +13,7 @@ from sod.nn.consensus import (
     group_tokens,
     segment,
 )
-from sod.nn.losses.cosaliency import agreement_loss, pair_loss, shared_maps
+from sod.nn.losses.cosaliency import agreement_loss, contrast_loss, pair_loss, shared_maps
 
 OBJECT, OTHER, GROUND = F.normalize(torch.eye(3), dim=1)
 
@@ -104,3 +105,43 @@ def test_losses_follow_the_formulas_pair_by_pair() -> None:
     torch.testing.assert_close(shared_maps(tokens)[0], torch.sigmoid((scaled - 0.65) / 0.15))
     expected = 1 - sum((m * m).mean() for m in maps) / 3
     torch.testing.assert_close(agreement_loss(maps, maps), torch.as_tensor(expected))
+
+
+def test_the_contrast_compares_foregrounds_with_the_backgrounds_of_the_group() -> None:
+    tokens = [F.normalize(torch.rand(6, 4) - 0.5, dim=1) for _ in range(3)]
+    maps, weights = [torch.rand(6) for _ in tokens], torch.tensor([1.0, 0.5, 0.2])
+    pairs = list(zip(tokens, maps, strict=True))
+    fore = [F.normalize((m[:, None] * t).sum(0), dim=0) for t, m in pairs]
+    back = [F.normalize(((1 - m)[:, None] * t).sum(0), dim=0) for t, m in pairs]
+    total, trust = 0.0, 0.0
+    for i in range(3):
+        others = [fore[j] for j in range(3) if j != i]
+        every = sum(float(torch.exp(fore[i] @ other / 0.2)) for other in [*others, *back])
+        for j in set(range(3)) - {i}:
+            pair = float(weights[i] * weights[j])
+            total -= pair * math.log(float(torch.exp(fore[i] @ fore[j] / 0.2)) / every)
+            trust += pair
+    found = contrast_loss(tokens, maps, weights, temperature=0.2)
+    torch.testing.assert_close(float(found), total / trust)
+    assert contrast_loss(tokens[:1], maps[:1], weights[:1]) == 0
+
+
+def test_the_confidence_network_learns_which_maps_overlap_their_masks() -> None:
+    torch.manual_seed(0)
+    tokens = [torch.stack([OBJECT] * 4 + [GROUND] * 4) for _ in range(4)]
+    mask = torch.tensor([1.0] * 4 + [0.0] * 4)
+    maps, masks, priors = [mask, mask, 1 - mask, 1 - mask], [mask] * 4, [torch.ones(8)] * 4
+    maps[3] = torch.ones(8)
+    statistics = map_statistics(tokens, maps, priors)
+    torch.testing.assert_close(statistics[:, 2], torch.tensor([0.5, 0.5, 0.5, 1.0]))
+    torch.testing.assert_close(statistics[:, 1], torch.zeros(4))
+    assert statistics[0, 0] > statistics[2, 0]
+    network = ConfidenceNetwork()
+    optimiser = torch.optim.Adam(network.parameters(), lr=0.1)
+    for _ in range(60):
+        loss = network.loss(statistics, maps, masks)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    found = network(statistics).sigmoid()
+    torch.testing.assert_close(found, torch.tensor([1.0, 1.0, 0.0, 0.5]), atol=0.1, rtol=0)

@@ -1,3 +1,4 @@
+import csv
 import json
 from pathlib import Path
 
@@ -9,7 +10,9 @@ from PIL import Image
 from sod.cli import main
 from sod.data.synthetic import write_scenes
 from sod.engine.proposals import map_proposals, unions
+from sod.methods.centre_box import CentreBox
 from sod.prediction.answers import choose_answers
+from sod.refinement.masks import mask_iou
 
 OPTIONS = ["--model.backbone.name=descriptor", "--model.backbone.weights=null", "--model.tau=0.3"]
 
@@ -91,3 +94,31 @@ def test_evaluate_measures_the_best_of_the_first_answers(tmp_path: Path) -> None
     assert means["best_iou_3"] >= means["best_iou_1"]
     assert len((tmp_path / "out/answers.csv").read_text().splitlines()) == 3
     assert main([*command, "--answers=3", "--maps", str(tmp_path)]) == 2
+
+
+def test_several_masks_of_an_image_lie_in_a_folder_of_its_name(tmp_path: Path) -> None:
+    images, masks = tmp_path / "set/images", tmp_path / "set/masks"
+    left, right = np.zeros((32, 64), np.uint8), np.zeros((32, 64), np.uint8)
+    left[8:24, 8:24], right[8:24, 40:56] = 255, 255
+    for path, pixels in (
+        (images / "a.png", np.dstack([np.maximum(left, right) // 2] * 3)),
+        (images / "b.png", np.dstack([left] * 3)),
+        (masks / "a/1.png", left),
+        (masks / "a/2.png", right),
+        (masks / "b.png", left),
+    ):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(path)
+    command = ["evaluate", "--model=CentreBox", "--data.num_workers=0", "--answers=3"]
+    command += ["--pictures=false", "--resamples=0", "--data.test", str(tmp_path / "set")]
+    assert main([*command, "--out", str(tmp_path / "out")]) == 0
+    with (tmp_path / "out/answers.csv").open() as file:
+        rows = {row["name"]: row for row in csv.DictReader(file)}
+    box = CentreBox().saliency(torch.zeros(1, 3, 32, 64))[0, 0] > 0.5
+    ious = [float(mask_iou(box, torch.from_numpy(mask) > 0)) for mask in (left, right)]
+    assert float(rows["a"]["best_iou_1"]) == pytest.approx(sum(ious) / 2)
+    assert float(rows["b"]["best_iou_1"]) == pytest.approx(ious[0])
+    assert main(["data", "check", "--data.name", str(tmp_path / "set")]) == 0
+    Image.fromarray(right[:, 1:]).save(masks / "a/2.png")
+    assert main([*command, "--out", str(tmp_path / "out")]) == 2
+    assert main(["data", "check", "--data.name", str(tmp_path / "set")]) == 1

@@ -50,13 +50,48 @@ def pair_loss(tokens: Sequence[Tensor], maps: Sequence[Tensor]) -> Tensor:
     """
     if len(tokens) < 2:
         return maps[0].sum() * 0 + 0.5
-    fore = torch.stack([_mean(*pair) for pair in zip(tokens, maps, strict=True)])
-    back = torch.stack([_mean(each, 1 - map_) for each, map_ in zip(tokens, maps, strict=True)])
+    fore, back = foregrounds(tokens, maps)
     alike, own = fore @ fore.mT, (fore * back).sum(1)
     first, second = torch.triu_indices(len(fore), len(fore), 1, device=fore.device)
     positive = torch.exp(1 - alike[first, second])
     negative = torch.exp(1 - own[first] - own[second])
     return (positive / (positive + negative)).mean()
+
+
+def contrast_loss(
+    tokens: Sequence[Tensor], maps: Sequence[Tensor], weights: Tensor, temperature: float = 0.1
+) -> Tensor:
+    """Return how far foregrounds are from each other, relative to the backgrounds of the group.
+
+    InfoNCE (van den Oord et al., 2018): among the mean foregrounds of the other images and the mean
+    backgrounds of all, each image's mean foreground has to find the foregrounds. A pair counts with
+    the product of its weights.
+
+    Args:
+        tokens: Per image unit vectors ``[N, C]``, of the space that is learnt.
+        maps: Per image ``[N]`` in [0, 1]: the foreground.
+        weights: Trust in the map of each image, ``[B]`` in [0, 1].
+        temperature: Divides the cosines.
+
+    Returns:
+        Scalar above log(B - 1); 0, without gradient, for fewer than two images.
+    """
+    if len(tokens) < 2:
+        return tokens[0].sum() * 0
+    fore, back = foregrounds(tokens, maps)
+    itself = torch.eye(len(fore), dtype=torch.bool, device=fore.device)
+    alike = (fore @ fore.mT / temperature).masked_fill(itself, float("-inf"))
+    every = torch.cat([alike, fore @ back.mT / temperature], 1).logsumexp(1, keepdim=True)
+    pairs = (weights[:, None] * weights).masked_fill(itself, 0)
+    surprise = (every - alike).masked_fill(itself, 0)
+    return (surprise * pairs).sum() / pairs.sum().clamp(min=1e-6)
+
+
+def foregrounds(tokens: Sequence[Tensor], maps: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """Return the directions of the mean foreground and background of each image, ``[B, C]``."""
+    fore = [_mean(*pair) for pair in zip(tokens, maps, strict=True)]
+    back = [_mean(each, 1 - map_) for each, map_ in zip(tokens, maps, strict=True)]
+    return torch.stack(fore), torch.stack(back)
 
 
 def agreement_loss(maps: Sequence[Tensor], priors: Sequence[Tensor]) -> Tensor:
