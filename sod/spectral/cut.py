@@ -87,18 +87,28 @@ def normalized_cuts(
     cuts: list[Cut] = []
     for part in torch.split(tokens.to(device), together):
         weights = affinity(part.squeeze(0), tau, eps, graph)
-        cuts += _cuts(weights.view(len(part), *weights.shape[-2:]), (height, width), method)
+        cuts += cut_graphs(weights.view(len(part), *weights.shape[-2:]), (height, width), method)
     return [cut.to(features.device) for cut in cuts]
 
 
-def _cuts(weights: Tensor, grid: tuple[int, int], method: Method) -> list[Cut]:
-    """Cut graphs ``[B, N, N]`` of grids of N tokens, on the device of the weights."""
+def cut_graphs(weights: Tensor, grid: tuple[int, int], method: Method = "auto") -> list[Cut]:
+    """Cut graphs of the tokens of a grid.
+
+    Args:
+        weights: Weights ``[B, N, N]`` in float64.
+        grid: Rows and columns of the N tokens.
+        method: Eigenvector solver, see :func:`sod.spectral.second_eigenvector`.
+
+    Returns:
+        The cut of each graph, on the device of the weights.
+    """
     uniform = is_uniform(weights).tolist()
     cuts = [Cut.empty(grid, weights.device) for _ in uniform]
     rows = [row for row, is_empty in enumerate(uniform) if not is_empty]
     if not rows:
         return cuts
-    vectors = second_eigenvector(weights[rows] if len(rows) < len(weights) else weights, method)
+    chosen = weights[rows] if len(rows) < len(weights) else weights
+    vectors = second_eigenvector(chosen, method)
     partitions = bipartition(vectors).view(-1, *grid)
     seeds = first_peak(vectors).cpu()
     components = seed_component(partitions[:, None], seeds)[:, 0]

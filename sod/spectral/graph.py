@@ -33,19 +33,38 @@ def affinity(features: Tensor, tau: float, eps: float = 1e-5, graph: Graph = "bi
     Raises:
         SodError: If a feature is not finite or ``eps`` is not positive.
     """
-    if not eps > 0:
-        raise SodError(f"eps is {eps}: it must be above 0, or the graph may fall apart")
+    similarity = similarities(features)
+    weights = binary_weights(similarity, tau, eps)
+    if graph == "binary":
+        return weights
+    # Matrix products may be asymmetric in the last bit, but the solvers need exact symmetry.
+    weights = torch.where(similarity > tau, similarity.double().clamp_min(eps), weights)
+    return (weights + weights.mT) / 2
+
+
+@full_precision_region
+def similarities(features: Tensor) -> Tensor:
+    """Return the cosines of all pairs of tokens ``[..., N, C]``, ``[..., N, N]`` in float32.
+
+    Raises:
+        SodError: If a feature is not finite.
+    """
     if not torch.isfinite(features).all():
         raise SodError("features hold NaN or infinite values: check the weights and the precision")
     unit = F.normalize(features.float(), dim=-1)
-    similarity = unit @ unit.mT
-    near = similarity > tau
-    rest = torch.tensor(eps, dtype=torch.float64, device=features.device)
-    if graph == "binary":
-        return torch.where(near, torch.ones_like(rest), rest)
-    # Matrix products may be asymmetric in the last bit, but the solvers need exact symmetry.
-    weights = torch.where(near, similarity.double().clamp_min(eps), rest)
-    return (weights + weights.mT) / 2
+    return unit @ unit.mT
+
+
+def binary_weights(similarity: Tensor, tau: float, eps: float) -> Tensor:
+    """Return 1 where the similarity is strictly above ``tau`` and ``eps`` elsewhere, in float64.
+
+    Raises:
+        SodError: If ``eps`` is not positive.
+    """
+    if not eps > 0:
+        raise SodError(f"eps is {eps}: it must be above 0, or the graph may fall apart")
+    rest = torch.tensor(eps, dtype=torch.float64, device=similarity.device)
+    return torch.where(similarity > tau, torch.ones_like(rest), rest)
 
 
 def is_uniform(weights: Tensor) -> Tensor:
@@ -64,6 +83,5 @@ def is_uniform(weights: Tensor) -> Tensor:
     # Without its first entry, and in rows of N + 1, the matrix has the diagonal in the last column.
     edges = weights.flatten(-2)[..., 1:]
     edges = edges.view(*weights.shape[:-2], count - 1, count + 1)[..., :-1]
-    rows = torch.aminmax(edges, dim=-1)
-    lowest, highest = rows.min.amin(-1), rows.max.amax(-1)
+    lowest, highest = edges.amin((-2, -1)), edges.amax((-2, -1))  # aminmax takes four times longer
     return highest - lowest <= 1e-6 * highest

@@ -1,10 +1,12 @@
 """The Lanczos method with full reorthogonalisation, for several graphs at once.
 
-All graphs take the same steps. Coefficients stay on the device between checks, and a check reads
-those of all graphs at once: each reading waits for a GPU.
+The steps are written for NumPy arrays and for tensors alike, which share the operators that occur
+here. On a CPU the graphs are solved one by one as arrays: on a few hundred tokens the steps are so
+short that the cost of calling PyTorch would dominate. On a GPU all graphs take the same steps;
+coefficients stay on the device between checks, because each reading waits for it.
 """
 
-import math
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,12 +16,14 @@ from torch import Tensor
 
 GOLDEN = 0.6180339887498949
 TOLERANCE = 1e-9
+"""Largest angle between Ritz vector and eigenvector, in radians."""
 FIRST_CHECK = 12
 CHECK_EVERY = 4
 MAX_STEPS = 300
 EXHAUSTED = 1e-13
 
 _Floats = npt.NDArray[np.floating]
+_Array = Any  # a NumPy array or a tensor
 
 
 def lanczos(weights: Tensor, roots: Tensor) -> list[Tensor | None]:
@@ -33,14 +37,39 @@ def lanczos(weights: Tensor, roots: Tensor) -> list[Tensor | None]:
         Per graph, a vector ``[N]`` of length 1, or None if it is not accurate after the largest
         number of steps: the eigenvalue has no usable gap.
     """
-    batch, count = roots.shape
-    limit = min(MAX_STEPS, count - 1)
+    steps = torch.arange(1, roots.shape[1] + 1, dtype=torch.float64, device=roots.device)
+    # Multiples of the golden ratio modulo 1 cover all directions.
+    start = (steps * GOLDEN % 1 - 0.5).expand(roots.shape)
+    limit = min(MAX_STEPS, roots.shape[1] - 1)
+    basis = roots.new_empty(len(roots), limit + 2, roots.shape[1])
+    tensors = (weights, roots, start, basis, roots.new_zeros(len(roots), 2, limit))
+    if not weights.is_cpu:
+        return _iterate(*tensors)
+    arrays = [tensor.numpy() for tensor in tensors]
+    found: list[Tensor | None] = []
+    for row in range(len(roots)):
+        (vector,) = _iterate(*(array[row : row + 1] for array in arrays))
+        found.append(None if vector is None else torch.from_numpy(vector))
+    return found
+
+
+def _iterate(
+    weights: _Array, roots: _Array, start: _Array, basis: _Array, coefficients: _Array
+) -> list[Any]:
+    """Take steps until each graph has an accurate vector or the basis is full.
+
+    Args:
+        weights: As in :func:`lanczos`.
+        roots: Likewise.
+        start: Start vectors, ``[B, N]``.
+        basis: Room for the bases, ``[B, steps + 2, N]``.
+        coefficients: Room for the diagonals and off-diagonals, ``[B, 2, steps]``.
+    """
+    count, limit = roots.shape[1], basis.shape[1] - 2
     inverse = 1 / roots
-    basis = roots.new_empty(batch, limit + 2, count)
-    basis[:, 0] = roots / torch.linalg.vector_norm(roots, dim=1, keepdim=True)
-    basis[:, 1] = _orthonormal(_start(roots), basis[:, :1])[0]
-    coefficients = roots.new_empty(batch, 2, limit)  # diagonal and off-diagonal
-    found: list[Tensor | None] = [None] * batch
+    basis[:, 0] = roots / _dot(roots, roots)[:, None] ** 0.5
+    basis[:, 1] = _orthonormal(start, basis[:, :1])[0]
+    found: list[Any] = [None] * len(roots)
     for step in range(1, limit + 1):
         image = _product(weights, basis[:, step] * inverse) * inverse
         coefficients[:, 0, step - 1] = _dot(image, basis[:, step])
@@ -54,22 +83,15 @@ def lanczos(weights: Tensor, roots: Tensor) -> list[Tensor | None]:
     return found
 
 
-def _start(roots: Tensor) -> Tensor:
-    """Return the start vectors: multiples of the golden ratio modulo 1 cover all directions."""
-    steps = torch.arange(1, roots.shape[1] + 1, dtype=torch.float64, device=roots.device)
-    return (steps * GOLDEN % 1 - 0.5).expand(roots.shape)
-
-
-def _collect(
-    found: list[Tensor | None], coefficients: Tensor, basis: Tensor, complete: bool
-) -> None:
+def _collect(found: list[Any], coefficients: _Array, basis: _Array, complete: bool) -> None:
     """Fill in the vectors that are accurate now and were not before."""
-    read = coefficients.cpu().numpy()
+    is_array = isinstance(coefficients, np.ndarray)
+    read = coefficients if is_array else coefficients.cpu().numpy()
     for index, vector in enumerate(found):
         if vector is None:
             ritz = _ritz_vector(read[index], complete)
             if ritz is not None:
-                weights = torch.from_numpy(ritz).to(basis.device)
+                weights = ritz if is_array else torch.from_numpy(ritz).to(basis.device)
                 found[index] = weights @ basis[index, 1 : len(ritz) + 1]
 
 
@@ -84,7 +106,11 @@ def _ritz_vector(coefficients: _Floats, complete: bool) -> _Floats | None:
     ends = np.flatnonzero(coefficients[1] < EXHAUSTED)
     steps = int(ends[0]) + 1 if len(ends) else coefficients.shape[1]
     diagonal, off_diagonal = coefficients[:, :steps]
-    values, vectors = eigh_tridiagonal(diagonal, off_diagonal[:-1])
+    if steps == 1:
+        return np.ones(1)
+    values, vectors = eigh_tridiagonal(
+        diagonal, off_diagonal[:-1], select="i", select_range=(steps - 2, steps - 1)
+    )
     accurate = len(ends) > 0 or complete
     if accurate or _converged(values, off_diagonal[-1] * abs(vectors[-1])):
         return np.array(vectors[:, -1])
@@ -104,41 +130,33 @@ def _converged(values: _Floats, errors: _Floats) -> bool:
     return bool(errors[-1] < TOLERANCE * (values[-1] - values[-2] - errors[-2]))
 
 
-def _orthonormal(vectors: Tensor, basis: Tensor) -> tuple[Tensor, Tensor]:
+def _orthonormal(vectors: _Array, basis: _Array) -> tuple[_Array, _Array]:
     """Project vectors ``[B, N]`` off their bases ``[B, K, N]``.
 
     Returns:
         The normalised remainders ``[B, N]`` and their lengths ``[B]``.
     """
-    before = _length(vectors)
-    vectors = vectors - _product(basis.mT, _product(basis, vectors))
-    lengths = _length(vectors)
+    before = _dot(vectors, vectors) ** 0.5
+    vectors = vectors - _projection(vectors, basis)
+    lengths = _dot(vectors, vectors) ** 0.5
     # After cancellation, rounding errors are not orthogonal yet.
     cancelled = lengths < 0.1 * before
-    if not cancelled.is_cpu or cancelled.any():  # reading the condition would wait for a GPU
-        again = vectors - _product(basis.mT, _product(basis, vectors))
-        vectors = torch.where(cancelled[:, None], again, vectors)
-        lengths = _length(vectors)
-    return vectors / lengths.clamp(min=1e-300)[:, None], lengths
+    if not isinstance(cancelled, np.ndarray) or cancelled.any():  # reading it on a GPU would wait
+        vectors = vectors - cancelled[:, None] * _projection(vectors, basis)
+        lengths = _dot(vectors, vectors) ** 0.5
+    return vectors / (lengths[:, None] + 1e-300), lengths
 
 
-def _length(vectors: Tensor) -> Tensor:
-    """Return the Euclidean norms ``[B]``."""
-    squares = _dot(vectors, vectors)
-    if squares.is_cpu:  # PyTorch's root may be wrong in its last bit there
-        return squares.new_tensor([math.sqrt(square) for square in squares.tolist()])
-    return squares.sqrt()
+def _projection(vectors: _Array, basis: _Array) -> _Array:
+    """Return the part of vectors ``[B, N]`` in the span of orthonormal bases ``[B, K, N]``."""
+    return (_product(basis, vectors)[:, None] @ basis)[:, 0]
 
 
-def _product(matrices: Tensor, vectors: Tensor) -> Tensor:
-    """Multiply matrices ``[B, R, N]`` by vectors ``[B, N]``; a single one is quicker by itself."""
-    if len(matrices) == 1:
-        return (matrices[0] @ vectors[0])[None]
-    return torch.bmm(matrices, vectors[..., None])[..., 0]
+def _product(matrices: _Array, vectors: _Array) -> _Array:
+    """Multiply matrices ``[B, R, N]`` by vectors ``[B, N]``."""
+    return (matrices @ vectors[..., None])[..., 0]
 
 
-def _dot(left: Tensor, right: Tensor) -> Tensor:
+def _dot(left: _Array, right: _Array) -> _Array:
     """Return the inner products ``[B]`` of vectors ``[B, N]``."""
-    if len(left) == 1:
-        return left[0].dot(right[0])[None]
-    return (left * right).sum(1)
+    return (left[:, None] @ right[..., None])[:, 0, 0]
