@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.linalg.blas import daxpy
 from scipy.sparse import csr_array
 from torch import Tensor
 
@@ -11,6 +12,7 @@ from sod.refinement.cells import Vertices
 BISTOCHASTIC_STEPS = 10
 CENTRE = 10.0
 DIAGONAL_MIN = 1e-5
+_DOT = 8192  # longer inner products are shared by the threads of the BLAS
 
 Vector = NDArray[np.float64]
 
@@ -34,9 +36,13 @@ class SparseSystem:
         self._order = degrees.argsort(kind="stable")
         self._neighbours = _matrix(table, degrees, self._order)
         mass = vertices.counts.double().numpy()[self._order]
-        scale = np.ones_like(mass)
+        scale, centre = np.ones_like(mass), np.empty_like(mass)
         for _ in range(BISTOCHASTIC_STEPS):
-            scale = np.sqrt(scale * mass / (self._neighbours @ scale + CENTRE * scale))
+            blurred = self._neighbours @ scale
+            blurred += np.multiply(scale, CENTRE, out=centre)
+            scale *= mass
+            scale /= blurred
+            np.sqrt(scale, out=scale)
         self._scale = scale
         self._degree = scale * (self._neighbours @ scale)
 
@@ -75,7 +81,7 @@ class SparseSystem:
         solution = data / np.maximum(weight, DIAGONAL_MIN) * root
         residual = data / root - solution + coupling * (self._neighbours @ (coupling * solution))
         limit, least = tolerance**2 * _dot(data, data), float(diagonal.min())
-        direction, previous = np.zeros_like(data), 1.0
+        direction, scaled, previous = np.zeros_like(data), np.empty_like(data), 1.0
         for _ in range(iterations):
             product = _dot(residual, residual)
             # The criterion of scipy's `cg` is the unscaled residual; it is computed only if needed.
@@ -83,17 +89,20 @@ class SparseSystem:
                 break
             direction *= product / previous
             direction += residual
-            image = direction - coupling * (self._neighbours @ (coupling * direction))
+            image = self._neighbours @ np.multiply(coupling, direction, out=scaled)
+            image *= coupling
+            np.subtract(direction, image, out=image)
             length = product / _dot(direction, image)
-            solution += length * direction
-            residual -= length * image
+            solution = daxpy(direction, solution, a=length)
+            residual = daxpy(image, residual, a=-length)
             previous = product
         return np.asarray(solution / root)
 
 
 def _dot(left: Vector, right: Vector) -> float:
     """Return the inner product, in a single thread and thus in a fixed order of summation."""
-    return float(np.einsum("i,i", left, right))
+    parts = (slice(start, start + _DOT) for start in range(0, len(left), _DOT))
+    return sum(float(left[part].dot(right[part])) for part in parts)
 
 
 def _matrix(
