@@ -1,12 +1,12 @@
 """Deterministic data loader that can resume within an epoch."""
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypedDict
 
 import torch
 from torch.utils.data import DataLoader, Sampler
 
+from sod.core.background import cpu_share
 from sod.core.errors import SodError
 from sod.core.stopping import outlive_signals
 from sod.data.dataset import AnyBatch, Item, OnError, SaliencyDataset, collate, collate_group
@@ -158,7 +158,5 @@ def default_workers(processes: int = 1) -> int:
     Args:
         processes: Number of training processes on this machine.
     """
-    affinity = getattr(os, "sched_getaffinity", None)
-    cpus = len(affinity(0)) if affinity else (os.cpu_count() or 1)
-    share = cpus // max(processes, 1)
+    share = cpu_share(processes)
     return min(share, 8) if share > 1 else 0

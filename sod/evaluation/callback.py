@@ -1,17 +1,22 @@
 """Lightning callback that evaluates the predictions of the test loop."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
+from torch import Tensor
 
 from sod.core.errors import SodError
 from sod.data.dataset import AnyBatch
+from sod.data.samples import Sample
+from sod.engine.background import TrainerBackground
 from sod.engine.method import Prediction
-from sod.evaluation.evaluator import Evaluator, Result
+from sod.evaluation.evaluator import Evaluator, MeasuredMap, Result
 from sod.evaluation.plan import Plan
 from sod.evaluation.saved_maps import save_maps
+from sod.refinement.kinds import Refinement
 
 
 class Evaluation(pl.Callback):
@@ -22,6 +27,8 @@ class Evaluation(pl.Callback):
         datasets: Names of the test sets, in the order of the data loaders.
         plan: Protocol, refinements (one row per dataset each) and measures.
         maps: Folder to save the saliency maps in, or None to save none.
+        threads: Threads that refine, measure and save while the next image is predicted; None: as
+            many as suit the CPUs. The results do not depend on it.
 
     Attributes:
         results: One result per dataset, after the loop.
@@ -33,16 +40,19 @@ class Evaluation(pl.Callback):
         datasets: Sequence[str],
         plan: Plan,
         maps: Path | None = None,
+        threads: int | None = None,
     ) -> None:
         self.evaluators = [
             Evaluator(method, name, plan.protocol, plan.refinements, None, plan.measures)
             for name in datasets
         ]
         self.maps = maps
+        self.background = TrainerBackground(threads)
         self.results: list[Result] = []
 
     def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Move the sums to the device, also of a process that gets no images."""
+        self.background.begin(trainer)
         for evaluator in self.evaluators:
             for metrics in evaluator.metrics.values():
                 metrics.to(pl_module.device)
@@ -67,10 +77,36 @@ class Evaluation(pl.Callback):
         ):
             if mask is None:
                 raise SodError(f"{sample.image}: has no mask to be measured with.")
-            maps = evaluator.update(sample, image, mask, saliency, outputs["seconds"])
-            if self.maps is not None:
-                save_maps(self.maps, evaluator, sample, maps)
+            arguments = (evaluator, sample, image, mask, saliency, outputs["seconds"])
+            self.background.submit(
+                partial(self._measure, *arguments),
+                partial(evaluator.add, sample, image, mask),
+                mask.numel(),
+            )
+
+    def _measure(
+        self,
+        evaluator: Evaluator,
+        sample: Sample,
+        image: Tensor,
+        mask: Tensor,
+        saliency: Tensor,
+        seconds: float,
+    ) -> dict[Refinement, MeasuredMap]:
+        """Measure one image, and save its maps if a folder was given."""
+        measured = evaluator.measure(sample, image, mask, saliency, seconds)
+        if self.maps is not None:
+            save_maps(self.maps, evaluator, sample, {k: part.map for k, part in measured.items()})
+        return measured
 
     def on_test_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Gather the results of all processes."""
+        self.background.finish()
+        self.background.stop()
         self.results = [evaluator.result() for evaluator in self.evaluators]
+
+    def on_exception(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException
+    ) -> None:
+        """Drop what has not begun, so that the process ends."""
+        self.background.stop()

@@ -2,9 +2,9 @@
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -48,6 +48,20 @@ class Result:
     gallery: Gallery
     images: dict[str, ImageResults] = field(default_factory=dict)
     per_group: list[Row] = field(default_factory=list)
+
+
+class MeasuredMap(NamedTuple):
+    """The results of one image with one refinement.
+
+    Attributes:
+        map: As measured, ``[h, w]``: refined, and resized to the mask.
+        measured: Its measures.
+        seconds: Time of the method and of the refinement.
+    """
+
+    map: Tensor
+    measured: Measured
+    seconds: float
 
 
 class Evaluator:
@@ -107,30 +121,64 @@ class Evaluator:
         Raises:
             ImageError: The map is not finite.
         """
+        measured = self.measure(sample, image, mask, saliency, seconds)
+        self.add(sample, image, mask, measured)
+        return {kind: part.map for kind, part in measured.items()}
+
+    def measure(
+        self, sample: Sample, image: Tensor, mask: Tensor, saliency: Tensor, seconds: float
+    ) -> dict[Refinement, MeasuredMap]:
+        """Return the results of one image without adding them, as any thread may do.
+
+        Args:
+            sample: As for :meth:`update`, like all others.
+            image: ``[3, H, W]``.
+            mask: ``[h, w]``.
+            saliency: ``[1, H, W]``.
+            seconds: Time of the method.
+
+        Raises:
+            ImageError: The map is not finite.
+        """
         check_map(saliency, sample.image)
-        maps: dict[Refinement, Tensor] = {}
-        for kind, metrics in self.metrics.items():
-            start = time.perf_counter()
-            refined = refine(image[None], _fitted(saliency, image, kind)[None], kind)
-            if refined.is_cuda:
-                torch.cuda.synchronize(refined.device)
-            total = seconds + (time.perf_counter() - start if kind != "none" else 0.0)
-            height, width = mask.shape
-            resized = resize_saliency(refined[0, 0], (height, width), self.protocol)
-            colours = image if "camouflage_context" in self.measures else None
-            if colours is not None and colours.shape[-2:] != mask.shape:
-                colours = resize_saliency(colours, (height, width), self.protocol)
-            measures = metrics.to(resized.device).update(resized, mask, colours)
-            if metrics.last is not None:
-                self._keep(kind, sample, metrics.last)
+        return {kind: self._measure(kind, image, mask, saliency, seconds) for kind in self.metrics}
+
+    def add(
+        self,
+        sample: Sample,
+        image: Tensor,
+        mask: Tensor,
+        measured: Mapping[Refinement, MeasuredMap],
+    ) -> None:
+        """Add the results of one image to the sums, the rows and the gallery."""
+        for kind, part in measured.items():
+            measures = self.metrics[kind].add(part.measured)
+            self._keep(kind, sample, part.measured)
             self.per_image.append(
                 {"dataset": self.dataset, "name": sample.name, "refine": kind, **measures}
-                | {"seconds": total}
+                | {"seconds": part.seconds}
             )
-            maps[kind] = resized
             name = method_label(self.method, kind)
-            self.gallery.offer(name, sample.name, image, mask, resized, measures["iou"])
-        return maps
+            self.gallery.offer(name, sample.name, image, mask, part.map, measures["iou"])
+
+    def _measure(
+        self, kind: Refinement, image: Tensor, mask: Tensor, saliency: Tensor, seconds: float
+    ) -> MeasuredMap:
+        """Refine, resize and measure one map."""
+        start = time.perf_counter()
+        refined = refine(image[None], _fitted(saliency, image, kind)[None], kind)
+        if refined.is_cuda:
+            torch.cuda.synchronize(refined.device)
+        total = seconds + (time.perf_counter() - start if kind != "none" else 0.0)
+        size = (mask.shape[0], mask.shape[1])
+        resized = resize_saliency(refined[0, 0], size, self.protocol)
+        colours = image if "camouflage_context" in self.measures else None
+        if colours is not None and colours.shape[-2:] != mask.shape:
+            colours = resize_saliency(colours, size, self.protocol)
+        metrics = self.metrics[kind]
+        if metrics.device != resized.device:
+            metrics.to(resized.device)
+        return MeasuredMap(resized, metrics.measured(resized, mask, colours), total)
 
     def _keep(self, kind: Refinement, sample: Sample, measured: Measured) -> None:
         """Keep what the statistics over groups and over images need of one image."""

@@ -48,6 +48,18 @@ class Label(NamedTuple):
     image_sha256: str
 
 
+class Encoded(NamedTuple):
+    """A map that is ready to be stored.
+
+    Args:
+        label: What is known of it.
+        content: The PNG file.
+    """
+
+    label: Label
+    content: bytes
+
+
 class LabelStore:
     """Pseudo-masks in a folder.
 
@@ -111,6 +123,14 @@ class LabelStore:
         Raises:
             SodError: The store is read only, or a file cannot be written.
         """
+        return self.put(sample, self.encode(sample, saliency))
+
+    def encode(self, sample: Sample, saliency: Tensor) -> Encoded:
+        """Compress a map without storing it, as any thread may do; the arguments are write's.
+
+        Raises:
+            SodError: The store is read only.
+        """
         if self.source is None:
             raise SodError(f"{self.folder}: opened without a source, so that nothing is written.")
         check_map(saliency, sample.image)
@@ -124,6 +144,15 @@ class LabelStore:
             hashlib.sha256(content).hexdigest(),
             file_checksum(sample.image),
         )
+        return Encoded(label, content)
+
+    def put(self, sample: Sample, encoded: Encoded) -> Label:
+        """Store a compressed map atomically, and return what is known of it.
+
+        Raises:
+            SodError: A file cannot be written.
+        """
+        label, content = encoded
         if not self.labels:
             description = json.dumps(self.source, indent=2, sort_keys=True) + "\n"
             write_text(self.folder / f"source-{label.source}.json", description)

@@ -18,7 +18,7 @@ from sod.data.groups import whole_groups
 from sod.data.samples import Sample
 from sod.engine.method import Method
 from sod.engine.trainer import BuildTrainer
-from sod.labels.store import LabelStore
+from sod.labels.store import Encoded, LabelStore
 from sod.labels.teachers import describe_source
 from sod.prediction.callback import PredictionCallback, refined_maps
 from sod.prediction.sources import SourceData
@@ -78,10 +78,17 @@ class LabelWriter(PredictionCallback):
     Args:
         stores: By the method's name.
         refinement: Refinement of the maps.
+        threads: Threads that refine and compress while the next image is labelled; None: as many as
+            suit the CPUs.
     """
 
-    def __init__(self, stores: Mapping[str, LabelStore], refinement: Refinement) -> None:
-        super().__init__()
+    def __init__(
+        self,
+        stores: Mapping[str, LabelStore],
+        refinement: Refinement,
+        threads: int | None = None,
+    ) -> None:
+        super().__init__(threads)
         self.stores = stores
         self.refinement: Refinement = refinement
         self.count = 0
@@ -91,13 +98,25 @@ class LabelWriter(PredictionCallback):
         for store in self.stores.values():
             store.rank = trainer.global_rank
 
-    def process(self, batch: AnyBatch, outputs: Any, method: pl.LightningModule) -> None:  # noqa: ANN401
+    def process(
+        self,
+        batch: AnyBatch,
+        outputs: Any,  # noqa: ANN401
+        method: pl.LightningModule,
+    ) -> list[tuple[str, Sample, Encoded]]:
+        """Refine and compress the maps of one batch."""
+        return [
+            (name, sample, self.stores[name].encode(sample, map_))
+            for name, maps in outputs.items()
+            for sample, _, map_ in refined_maps(batch, maps, self.refinement)
+        ]
+
+    def take(self, processed: list[tuple[str, Sample, Encoded]]) -> None:
         """Write the maps of one batch."""
-        for name, maps in outputs.items():
-            for sample, _, map_ in refined_maps(batch, maps, self.refinement):
-                if not self.stores[name].has(sample):  # a group is predicted whole
-                    self.stores[name].write(sample, map_)
-                    self.count += 1
+        for name, sample, encoded in processed:
+            if not self.stores[name].has(sample):  # a group is predicted whole
+                self.stores[name].put(sample, encoded)
+                self.count += 1
 
     def on_predict_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Join what all processes have written."""
@@ -118,6 +137,7 @@ def write_labels(
     workers: int | None = None,
     callbacks: Sequence[Callback] = (),
     collect_failures: bool = False,
+    threads: int | None = None,
     **kwargs: Any,  # noqa: ANN401 - Trainer's own arguments
 ) -> Written:
     """Let all processes together write the maps that are missing in the stores.
@@ -134,6 +154,7 @@ def write_labels(
         workers: Worker processes that read images, per device; None: chosen by the CPUs.
         callbacks: Further callbacks of the trainer.
         collect_failures: Return unreadable images in ``failures`` instead of raising.
+        threads: Threads that refine and compress; None: chosen by the CPUs.
         kwargs: Arguments of the trainer that replace the configured ones.
 
     Raises:
@@ -146,7 +167,7 @@ def write_labels(
     missing = {
         name: {sample.name for sample in store.missing(samples)} for name, store in stores.items()
     }
-    writer = LabelWriter(stores, refinement)
+    writer = LabelWriter(stores, refinement, threads)
     trainer = build_trainer(
         [writer, *callbacks], logger=False, enable_checkpointing=False, fast_dev_run=False, **kwargs
     )

@@ -77,7 +77,12 @@ class SaliencyMetrics(Metric):
         Raises:
             ValueError: The shapes differ, or the map holds values that are not finite.
         """
-        measured = measure(
+        self._add(self.measured(saliency, mask, colours))
+        return self.row
+
+    def measured(self, saliency: Tensor, mask: Tensor, colours: Tensor | None = None) -> Measured:
+        """Return the results of one image without adding them; the arguments are update's."""
+        return measure(
             saliency.to(self.device),
             mask.to(self.device),
             self.protocol,
@@ -85,13 +90,21 @@ class SaliencyMetrics(Metric):
             names=self.measures,
             colours=colours,
         )
+
+    def add(self, measured: Measured) -> dict[str, float]:
+        """Add the results of one image, and return its measures by name."""
+        self._update_count += 1  # as torchmetrics' wrapper of ``update`` does
+        self._computed = None
+        self._add(measured)
+        return self.row
+
+    def _add(self, measured: Measured) -> None:
         self.sums += measured.values
         self.curve_sums += measured.curves
         self.count_sums += measured.counts
         self.images += 1
         self.last = measured
         self.row = self._named(measured.values)
-        return self.row
 
     def forward(
         self, saliency: Tensor, mask: Tensor, colours: Tensor | None = None

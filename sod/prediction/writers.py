@@ -94,29 +94,41 @@ class PredictionWriter(PredictionCallback):
             of their own.
         refinement: Refinement of the saliency before it is written.
         look: How maps become pictures.
+        threads: Threads that refine and write while the next image is predicted; None: as many as
+            suit the CPUs.
 
     Attributes:
         written: Number of images written.
     """
 
     def __init__(
-        self, out: Path, outputs: Sequence[Output], refinement: Refinement, look: Look = LOOK
+        self,
+        out: Path,
+        outputs: Sequence[Output],
+        refinement: Refinement,
+        look: Look = LOOK,
+        threads: int | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(threads)
         self.out = out
         self.outputs = [kind for kind in outputs if kind not in {"instances", "answers"}]
         self.refinement: Refinement = refinement
         self.look = look
         self.written = 0
 
-    def process(self, batch: AnyBatch, outputs: Any, method: pl.LightningModule) -> None:  # noqa: ANN401
-        """Write the outputs of one batch.
+    def process(self, batch: AnyBatch, outputs: Any, method: pl.LightningModule) -> int:  # noqa: ANN401
+        """Write the outputs of one batch, and return the number of images.
 
         Raises:
             SodError: A file cannot be written.
         """
         for sample, image, map_ in refined_maps(batch, outputs["saliency"], self.refinement):
             self._write(sample, image, map_)
+        return len(batch["samples"])
+
+    def take(self, processed: int) -> None:
+        """Count the images."""
+        self.written += processed
 
     def on_predict_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Gather failures and counts of all processes."""
@@ -134,4 +146,3 @@ class PredictionWriter(PredictionCallback):
                 write(path, size, find_objects(values, object_mask(values, self.look.opacity)))
             else:
                 write_picture(path, render(pixels, values, kind, self.look))
-        self.written += 1

@@ -3,14 +3,23 @@
 import sys
 from pathlib import Path
 from runpy import run_path
+from typing import Any
 
 import pytest
+import pytorch_lightning as pl
 import torch
 from helpers.places import ROOT
 
+from sod.data.datamodule import SaliencyData
 from sod.data.samples import Sample
+from sod.evaluation.callback import Evaluation
 from sod.evaluation.evaluator import Evaluator, peak_memory
+from sod.evaluation.plan import make_plan
 from sod.evaluation.tables import make_tables
+from sod.methods.centre_box import CentreBox
+
+TIMES = ("seconds_per_image", "peak_memory_mb", "seconds")
+QUIET: dict[str, Any] = {"logger": False, "enable_progress_bar": False}
 
 
 def test_without_a_measure_of_the_hosts_memory_the_row_has_none(
@@ -38,3 +47,24 @@ def test_the_module_is_imported_where_there_is_no_module_of_unix(
 ) -> None:
     monkeypatch.setitem(sys.modules, "resource", None)
     assert callable(run_path(str(ROOT / "sod" / "evaluation" / "evaluator.py"))["Evaluator"])
+
+
+def test_results_do_not_depend_on_the_threads(scenes: Path, tmp_path: Path) -> None:
+    found = []
+    for threads in (0, 2):
+        maps = tmp_path / str(threads)
+        evaluation = Evaluation(
+            "M", ["own"], make_plan("mean-max", "none,bilateral", "default"), maps, threads
+        )
+        trainer = pl.Trainer(accelerator="cpu", callbacks=[evaluation], **QUIET)
+        data = SaliencyData(test=str(scenes), num_workers=0)
+        trainer.test(CentreBox(0.5), datamodule=data, verbose=False)
+        (result,) = evaluation.results
+        rows = [
+            {key: value for key, value in row.items() if key not in TIMES}
+            for row in [*result.rows, *result.per_image]
+        ]
+        files = [file.read_bytes() for file in sorted(maps.rglob("*.png"))]
+        found.append((rows, files, [case.name for case in result.gallery.chosen()["best"]]))
+    assert len(found[0][1]) == 6
+    assert found[0] == found[1]

@@ -62,3 +62,20 @@ def test_the_device_is_named(
     words = [*BOX, "--source", str(photos), "--out", str(tmp_path / "o"), "--output", "map"]
     assert main([*words, "--trainer.accelerator", "cpu"]) == 0
     assert "3 of 3 images on the CPU: map in" in capsys.readouterr().out
+
+
+def test_the_files_do_not_depend_on_the_threads(
+    photos: Path, tmp_path: Path, errors: Errors
+) -> None:
+    (photos / "0000b.png").write_bytes(b"no image")
+    words = [*BOX, "--source", str(photos), "--refine", "bilateral", "--output", "map,cutout"]
+    contents = []
+    for threads in ("0", "1", "3"):
+        out = tmp_path / threads
+        assert main([*words, "--out", str(out), "--threads", threads]) == 1
+        files = sorted(out.rglob("*.png"))
+        contents.append([(file.relative_to(out), file.read_bytes()) for file in files])
+    assert len(contents[0]) == 6
+    assert contents[0] == contents[1] == contents[2]
+    assert main([*words, "--threads", "-1"]) == 2
+    assert "--threads: -1 is negative" in errors()

@@ -40,6 +40,7 @@ def evaluate(
     attributes: str | None = None,
     by: str = "iou",
     pictures: bool = True,
+    threads: int | None = None,
 ) -> int:
     """Evaluate a method, a checkpoint or saved maps on test sets; write tables and figures.
 
@@ -64,6 +65,8 @@ def evaluate(
         attributes: CSV file with attributes of the images, one row each (column: name).
         by: Measure of attributes and galleries.
         pictures: Write attributes, galleries and report.html.
+        threads: Threads that refine, measure and save while the next image is predicted; null: half
+            of the CPUs. 0: none, for undisturbed times. The results do not depend on it.
     """
     if save_maps and label is not None:
         check_file_name(label, "--label")
@@ -84,7 +87,7 @@ def evaluate(
     if maps is not None:
         results, findings, shown = _run_maps(cli, maps, plan, label, save)
     else:
-        results, shown = _run(cli, ckpt, plan, save, label, several), None
+        results, shown = _run(cli, ckpt, plan, save, label, several, threads), None
         if save is not None:
             shown = _saved(cli, results, save)
     if results:
@@ -130,13 +133,14 @@ def _run(
     maps: Path | None,
     label: str | None,
     answers: AnswerEvaluation | None = None,
+    threads: int | None = None,
 ) -> list[Result]:
     load_checkpoint(cli.method, ckpt)
     if cli.method.reads_groups():
         cli.datamodule.read_groups()
     names = cli.datamodule.test_names
     name = label or type(cli.method).__name__
-    evaluation = Evaluation(name, names, plan, maps)
+    evaluation = Evaluation(name, names, plan, maps, threads)
     callbacks = [evaluation] if answers is None else [evaluation, answers]
     trainer = cli.build_trainer(callbacks)
     trainer.test(cli.method, datamodule=cli.datamodule, verbose=False)

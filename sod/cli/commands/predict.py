@@ -51,6 +51,7 @@ def predict(
     smooth: float = 0.0,
     resume: bool = False,
     answers: int = 3,
+    threads: int | None = None,
 ) -> int:
     """Write maps, masks, overlays, cut-outs, boxes and instances of images and videos.
 
@@ -76,18 +77,20 @@ def predict(
         smooth: Weight of the earlier frames of a video in each map, 0 to below 1.
         resume: Leave out images whose results are complete.
         answers: With the output answers, the largest number of them for an image.
+        threads: Threads that refine and write while the next image is predicted; null: half of the
+            CPUs, 0: none. The results do not depend on it.
     """
     look = Look(
         OpacityOptions(threshold, keep, sharpen), CutoutOptions(despill, crop, margin, background)
     )
     outputs, refinement = parse_outputs(output), parse_refinements(refine)[0]
-    job = _Job(Path(out), outputs, refinement, look, smooth, answers)
+    job = _Job(Path(out), outputs, refinement, look, smooth, answers, threads)
     inputs = list_inputs(source)
     results = [job.folder / kind for kind in KINDS] if pseudo is None else [Path(pseudo)]
     images = _without_results(inputs.images, results)
     load_checkpoint(cli.method, ckpt)
     if pseudo is not None:
-        return _label(cli, images, make_folder(pseudo), job.refinement)
+        return _label(cli, images, make_folder(pseudo), job)
     make_folder(out)
     if is_rank_zero():
         begin(job.folder, _settings(cli, job), resume)
@@ -107,6 +110,7 @@ class _Job:
     look: Look
     smooth: float
     answers: int
+    threads: int | None
 
 
 def _predict_images(cli: Program, images: list[Sample], job: _Job, resume: bool) -> list[str]:
@@ -135,7 +139,7 @@ def _predict_images(cli: Program, images: list[Sample], job: _Job, resume: bool)
 def _writers(images: list[Sample], job: _Job) -> list[PredictionCallback]:
     """Return the callbacks that write the outputs; the first counts the images."""
     writers: list[PredictionCallback] = [
-        PredictionWriter(job.folder, job.outputs, job.refinement, job.look)
+        PredictionWriter(job.folder, job.outputs, job.refinement, job.look, job.threads)
     ]
     if "instances" in job.outputs:
         writers.append(InstanceWriter(job.folder))
@@ -186,7 +190,7 @@ def _without_results(found: list[Sample], results: Sequence[Path]) -> list[Sampl
     return samples
 
 
-def _label(cli: Program, samples: list[Sample], folder: Path, refinement: Refinement) -> int:
+def _label(cli: Program, samples: list[Sample], folder: Path, job: _Job) -> int:
     """Write the maps into a pseudo-label store."""
     if not samples:
         raise SodError("--pseudo: needs images; `sod video --pseudo` labels the frames of a video.")
@@ -195,9 +199,10 @@ def _label(cli: Program, samples: list[Sample], folder: Path, refinement: Refine
         samples,
         {"method": folder},
         cli.build_trainer,
-        refinement=refinement,
+        refinement=job.refinement,
         workers=cli.datamodule.configured_workers,
         collect_failures=True,
+        threads=job.threads,
     )
     _say(f"{written.count} pseudo-masks made, {len(samples)} images, in {folder}")
     return _report(written.failures)
