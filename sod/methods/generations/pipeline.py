@@ -8,6 +8,8 @@ RUN/genN/maps/NAME, labels           maps of the students; combined maps of the 
 RUN/genN/quality.ckpt, ensemble.ckpt the quality network; the ensemble as one method
 RUN/genN/report.json                 label-free figures of the generation
 RUN/generations.png, last.ckpt       pictures of all generations; the last ensemble
+RUN/distilled                        one network trained on the last labels, if it is configured
+RUN/student.ckpt, .safetensors       that network: a checkpoint, and an exported model
 """
 
 import json
@@ -16,23 +18,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytorch_lightning as pl
-
 from sod.core.distributed import barrier, is_rank_zero
 from sod.core.errors import SodError
 from sod.core.files import write_text
 from sod.core.reading import read_text
 from sod.core.seed import fold_seed
-from sod.engine.checkpoint import (
-    AtomicCheckpointIO,
-    checkpoint_of,
-    load_checkpoint,
-    read_checkpoint,
-)
+from sod.engine.checkpoint import AtomicCheckpointIO, checkpoint_of
 from sod.engine.method import Method
-from sod.engine.trainer import effective_batch, training_trainer
+from sod.engine.model_file import write_model
+from sod.engine.trainer import effective_batch
 from sod.engine.training import Training
-from sod.labels.learner import LabelLearner
 from sod.labels.selection import select
 from sod.methods.generations.labelling import Labelled, Labelling
 from sod.methods.generations.members import ensemble_members
@@ -42,10 +37,14 @@ from sod.methods.generations.records import (
     write_selection,
     write_teachers,
 )
+from sod.methods.generations.student_training import Lesson, StudentTraining
 from sod.methods.generations.students import StudentConfig
 
 if TYPE_CHECKING:
     from sod.methods.generations.ensemble import Generations
+
+DISTILLED = 99_999
+"""Offset of the distilled student's seed, which no student of a generation has."""
 
 Trained = dict[int, dict[str, Method]]
 """The students of each generation by name; the first teachers in 0."""
@@ -58,7 +57,7 @@ def check_batches(method: "Generations", training: Training) -> None:
         SodError: One cannot.
     """
     trainer = training.build_trainer([])
-    for student in method.students:
+    for student in [*method.students, *filter(None, [method.distilled])]:
         data = training.data.variant(str(training.data.train), batch_size=student.batch_size)
         effective_batch(trainer, data)
 
@@ -80,7 +79,7 @@ class Pipeline:
         self.data = training.data
         self.folder = training.folder
         self.labelling = Labelling(method, training, seed)
-        self.fast_dev_run = False
+        self.students = StudentTraining(method, training)
         self._check_configuration()
 
     def run(self) -> Path:
@@ -96,12 +95,14 @@ class Pipeline:
                 for index, student in enumerate(self.method.students)
             }
             labelled = self._label(number, trained, len(selected))
-        return self._save_ensemble(self.folder / "last.ckpt")
+        self._distil(labelled)
+        return self._save(self.method, self.folder / "last.ckpt")
 
     def _check_configuration(self) -> None:
         """Record the configuration of the run, or reject a folder of another one."""
         arguments = self.method.arguments()
-        del arguments["generations"]  # more of them may be added later
+        for name in ("generations", "distilled"):  # may be added later
+            del arguments[name]
         data = {
             "train": self.data.train,
             "size": self.data.size,
@@ -120,9 +121,11 @@ class Pipeline:
         if is_rank_zero():
             write_text(path, text)
 
-    def _select(self, number: int, labelled: Labelled) -> dict[str, float]:
+    def _select(
+        self, number: int, labelled: Labelled, place: Path | None = None
+    ) -> dict[str, float]:
         """Return name and score of the labels that a generation is trained on."""
-        path = self._place(number) / "selection.jsonl"
+        path = (place or self._place(number)) / "selection.jsonl"
         if is_rank_zero() and not path.is_file():
             config = self.method.selection.of_generation(number)
             write_selection(path, select(labelled.candidates, config))
@@ -137,65 +140,43 @@ class Pipeline:
         labelled: Labelled,
         selected: Mapping[str, float],
     ) -> Method:
-        """Train a student from scratch, continue its training, or load it."""
-        seed = fold_seed(self.seed * 1000 + number * 100 + index)
-        pl.seed_everything(seed, verbose=False)
-        student = self.method.build_student(config)
-        if not isinstance(student, LabelLearner):
-            raise SodError(f"students: {config.name} is a {config.method}, no label learner")
+        """Train a student of a generation."""
         place = self._place(number) / "students" / config.name
-        if not (place / "student.ckpt").is_file():
-            self._fit(student, place, config, number, seed, labelled, selected)
-        barrier()
-        load_checkpoint(student, str(place / "student.ckpt"))
-        return student.eval()
+        seed = fold_seed(self.seed * 1000 + number * 100 + index)
+        datasets = self._datasets(number)
+        return self.students.run(Lesson(config, place, datasets, labelled, selected, seed))
 
-    def _fit(
-        self,
-        student: LabelLearner,
-        place: Path,
-        config: StudentConfig,
-        number: int,
-        seed: int,
-        labelled: Labelled,
-        selected: Mapping[str, float],
-    ) -> None:
-        """Train a student in its folder, from its last checkpoint if there is one."""
-        seed = fold_seed(self.data.seed + seed)
-        data = self.data.variant(self._datasets(number), config.size, config.batch_size, seed)
-        student.use_labels(data, labelled.samples, labelled.labels, selected)
-        steps = {} if config.max_steps is None else {"max_steps": config.max_steps}
-        last = place / "last.ckpt"
-        resume = str(last) if last.is_file() else None
-        done = int(read_checkpoint(last)["global_step"]) if resume else 0
-        options, report = self.training.options, self.training.report
-        trainer = training_trainer(
-            student, data, place, self.training.build_trainer, options, report, done, **steps
-        )
-        self.training.report(f"{config.name}: {effective_batch(trainer, data)}")
-        self.fast_dev_run = bool(getattr(trainer, "fast_dev_run", False))
-        barrier()
-        trainer.fit(student, data, ckpt_path=resume, weights_only=True)
-        trainer.save_checkpoint(place / "student.ckpt", weights_only=True)
+    def _distil(self, labelled: Labelled) -> None:
+        """Train one network on the last ensemble's labels, and write it as ``student.ckpt``."""
+        config, place = self.method.distilled, self.folder / "distilled"
+        if config is None:
+            return
+        last = self.method.generations
+        selected = self._select(last + 1, labelled, place)
+        datasets, seed = self._datasets(last), fold_seed(self.seed * 1000 + DISTILLED)
+        student = self.students.run(Lesson(config, place, datasets, labelled, selected, seed))
+        self._save(student, self.folder / "student.ckpt")
+        if is_rank_zero():
+            write_model(student.portable(), self.folder / "student.safetensors")
 
     def _label(self, number: int, trained: Trained, trained_on: int | None) -> Labelled:
         """Label the images that the next generation is trained on, and report on the labels."""
         upcoming = min(number + 1, self.method.generations)
         samples = self.data.variant(self._datasets(upcoming)).train_samples()
         members = ensemble_members(trained, number, self.method.keep_previous_students)
-        labelled = self.labelling.label(number, members, samples, self.fast_dev_run)
+        labelled = self.labelling.label(number, members, samples, self.students.fast_dev_run)
         if is_rank_zero():
             first = self.data.variant(self._datasets(1)).train_samples()
             stores = self.labelling.labels.values()
             shown = [s for s in first if all(s.name in store.labels for store in stores)]
             write_report(self.folder, number, trained_on, labelled, shown, self.labelling.labels)
         if number:
-            self._save_ensemble(self._place(number) / "ensemble.ckpt")
+            self._save(self.method, self._place(number) / "ensemble.ckpt")
         return labelled
 
-    def _save_ensemble(self, path: Path) -> Path:
-        """Write the ensemble that the method holds now."""
-        checkpoint = checkpoint_of(self.method) | {"trained_on": self.data.train}
+    def _save(self, method: Method, path: Path) -> Path:
+        """Write a trained method: the ensemble so far, or the distilled student."""
+        checkpoint = checkpoint_of(method) | {"trained_on": self.data.train}
         if is_rank_zero():
             AtomicCheckpointIO().save_checkpoint(checkpoint, path)
         barrier()

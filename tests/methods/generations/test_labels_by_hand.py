@@ -150,6 +150,19 @@ def run(method: Generations, images: Path, out: Path) -> None:
     Pipeline(method, training, seed=0).run()
 
 
+def test_one_network_is_taught_by_the_last_ensemble(
+    images: Path, taught: list[Taught], tmp_path: Path
+) -> None:
+    network = {"network": {"kind": "unet", "width": 4, "size": 32}, "iou": 1.0}
+    distilled = StudentConfig("one", "Student", network, max_steps=1)
+    run(build_method(generations=1, distilled=distilled), images, tmp_path / "run")
+    last = labels_of(tmp_path / "run", 1)
+    name, masks, scores = taught[-1]
+    # It is taught as a second generation would be: by the better two thirds.
+    assert (name, masks) == ("green", {image: last[image] for image in "ab"})
+    assert scores == pytest.approx({"a": 0.1, "b": 0.61961 * AGREEMENT["b"]}, abs=1e-4)
+
+
 def labels_of(out: Path, number: int) -> dict[str, tuple[int, int]]:
     folder = out / f"gen{number}" / "labels"
     return {name: two_levels(np.asarray(Image.open(folder / f"{name}.png"))) for name in MAPS}

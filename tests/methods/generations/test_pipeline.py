@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers.generation_runs import arguments
+from helpers.generation_runs import STUDENTS, arguments
 from helpers.places import CONFIGS
 
 from sod.cli import main
@@ -95,6 +96,28 @@ def interrupted(words: list[str], sign: Path) -> None:
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert sign.exists()
+
+
+def test_a_finished_run_is_distilled_later(scenes: Path, whole: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(whole, run)
+    distilled = {**STUDENTS[1], "name": "distilled", "max_steps": 2}
+    assert main(arguments(scenes, run, "--model.distilled", json.dumps(distilled))) == 0
+    finished = "gen2/students/unet/student.ckpt"
+    assert (run / finished).stat().st_mtime_ns == (whole / finished).stat().st_mtime_ns
+    student, model = (read_checkpoint(run / f"student.{kind}") for kind in ("ckpt", "safetensors"))
+    assert student["method"] == model["method"] == "Student"
+    for name, value in weights(run / "distilled/student.ckpt").items():
+        key = name.removeprefix("own.")
+        assert torch.equal(value, student["state_dict"][key])
+        assert torch.equal(value, model["state_dict"][key])
+    maps = []
+    for kind in ("ckpt", "safetensors"):
+        out = ["--output=map", f"--source={scenes / 'images' / '0000.png'}"]
+        checkpoint = f"--ckpt={run / f'student.{kind}'}"
+        assert main(["predict", checkpoint, *out, f"--out={tmp_path / kind}"]) == 0
+        maps.append((tmp_path / kind / "map" / "0000.png").read_bytes())
+    assert maps[0] == maps[1]
 
 
 SIGNS = (
