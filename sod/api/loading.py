@@ -18,7 +18,7 @@ from sod.engine.plugins import load_plugins
 from sod.engine.registry import full_name, import_method, known_methods
 from sod.refinement.kinds import parse_refinements
 
-FILES = (".ckpt", ".safetensors", ".pt", ".pth")
+FILES = (".ckpt", ".safetensors", ".onnx", ".pt", ".pth")
 
 
 def load(
@@ -32,8 +32,9 @@ def load(
     """Load a model that is ready to use.
 
     Args:
-        source: A checkpoint of `sod fit`, a ``model.safetensors`` of `sod export`, a config
-            (``own.yaml``, or a packaged one such as ``tokencut``), or a method (``CentreBox``).
+        source: A checkpoint of `sod fit`, a ``model.safetensors`` or ``model.onnx`` of
+            `sod export`, a config (``own.yaml``, or a packaged one such as ``tokencut``), or a
+            method (``CentreBox``).
         device: ``auto`` (the first GPU, else the CPU), ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
             One that is not there is an error.
         refine: Refinement of every map, as in ``--refine``.

@@ -22,6 +22,7 @@ from sod.cli.keys import plugins_of
 from sod.cli.numbers import check_numbers
 from sod.cli.parser import PLUGINS, SodParser
 from sod.cli.program import console
+from sod.cli.runs import without_training
 from sod.cli.tuned import expand_tuned
 from sod.core.distributed import external_launch, is_rank_zero
 from sod.core.errors import SodError
@@ -201,7 +202,7 @@ def assemble(command: Command, arguments: list[str]) -> SodCLI:
     flags = {name for name, option in command.options.items() if option.annotation is bool}
     arguments = normalise(arguments, flags)
     load_plugins(plugins_of(arguments))
-    arguments = expand_tuned(arguments)
+    arguments = without_training(command.name, expand_tuned(arguments))
     return SodCLI(command, [*_from_checkpoint(arguments), *arguments])
 
 

@@ -24,7 +24,7 @@ TESTING = ("root", "test", "num_workers", "eval_batch_size", "drop_defects")
 DATA = {"predict": ("num_workers",), "export": (), **dict.fromkeys(("test", "evaluate"), TESTING)}
 """Options of the data that concern a command, where not all of them do."""
 
-PLUGINS = "modules with methods, backbones or refinements of your own, comma-separated"
+PLUGINS = "modules with methods, backbones, refinements or measures of your own, comma-separated"
 
 
 class SodParser(LightningArgumentParser):

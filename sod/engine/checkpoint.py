@@ -16,6 +16,9 @@ from sod.engine.location import locate_weights
 from sod.engine.method import Method
 from sod.engine.model_file import read_model
 
+ONNX_METHOD = "OnnxModel"
+"""Class name of the method that runs an ONNX graph; the graph holds the weights."""
+
 
 class AtomicCheckpointIO(TorchCheckpointIO):
     """Writes checkpoints as atomic files: a kill never leaves half of one.
@@ -45,6 +48,8 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
     """Read a checkpoint or an exported model; only tensors and primitives are unpickled.
 
+    Of an ONNX graph only the name is returned: the method opens it.
+
     Raises:
         SodError: The file is missing, damaged, holds code, or is not a checkpoint of this project.
     """
@@ -52,6 +57,8 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         raise SodError(f"--ckpt {path}: there is no such file.")
     if Path(path).suffix == ".safetensors":
         return read_model(Path(path))
+    if Path(path).suffix == ".onnx":
+        return {"method": ONNX_METHOD, "hyper_parameters": {"file": str(path)}, "state_dict": {}}
     where = f"--ckpt {path}"
     return checked_content(load_pickled(Path(path), where), where)
 

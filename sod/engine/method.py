@@ -13,6 +13,7 @@ from torch import Tensor
 from typing_extensions import Self
 
 from sod.core.errors import SodError
+from sod.core.files import state_checksum
 from sod.core.memory import NoMemory, attempt
 from sod.data.dataset import AnyBatch, Batch
 from sod.engine.content import stamp
@@ -21,6 +22,7 @@ from sod.engine.monitors import LABEL_FREE, label_free_measures
 from sod.engine.portable import portable_arguments
 from sod.engine.proposals import map_proposals, token_proposals
 from sod.nn.backbones.base import Backbone
+from sod.nn.inference import PatchModel
 from sod.tuning.choice import Tuned
 
 if TYPE_CHECKING:
@@ -223,6 +225,17 @@ class Method(LightningModule, ABC):
     def is_traceable(self) -> bool:
         """Return whether :meth:`saliency` is one graph of tensor operations, as ONNX needs."""
         return True
+
+    def patch_model(self) -> PatchModel | None:
+        """Return the model of patches that :meth:`saliency` gives images of any size to.
+
+        With one, an ONNX graph can take any height and width. Here None: the method has none.
+        """
+        return None
+
+    def weights_checksum(self) -> str:
+        """Return a checksum of all weights: other weights give other maps."""
+        return state_checksum(self.state_dict())
 
     def arguments(self) -> dict[str, Any]:
         """Return the constructor's arguments as primitives, as a config holds them."""

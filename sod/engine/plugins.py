@@ -1,4 +1,4 @@
-"""Methods, backbones and refinements of other packages.
+"""Methods, backbones, refinements and measures of other packages.
 
 A package announces them as entry points, or the user names its modules (``--plugins``). Importing a
 module registers its methods. The groups of entry points:
@@ -8,6 +8,8 @@ module registers its methods. The groups of entry points:
   :class:`sod.nn.backbones.base.Backbone`; the name is that of ``backbone.name``.
 - ``sod.refinements``: functions from images and saliency to saliency; the name is that of
   ``--refine``.
+- ``sod.measures``: instances of :class:`sod.metrics.catalogue.OwnMeasure`; the name is that of
+  ``--measures``.
 """
 
 import os
@@ -19,6 +21,7 @@ from importlib.metadata import EntryPoint, entry_points
 
 from sod.core.errors import SodError, suggest
 from sod.core.registry import Registry
+from sod.metrics.catalogue import OWN_MEASURES
 from sod.nn.backbones.builders import BUILDERS
 from sod.refinement.kinds import REFINEMENTS
 
@@ -29,6 +32,7 @@ METHODS = "sod.methods"
 REGISTRIES: dict[str, Registry[object]] = {
     "sod.backbones": BUILDERS,  # type: ignore[dict-item]
     "sod.refinements": REFINEMENTS,  # type: ignore[dict-item]
+    "sod.measures": OWN_MEASURES,  # type: ignore[dict-item]
 }
 
 

@@ -1,6 +1,6 @@
 """Lines of result tables: headings, values, and the sets and runs behind them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from statistics import fmean, stdev
 from typing import Literal
@@ -11,19 +11,36 @@ from sod.metrics.catalogue import CATALOGUE, GROUPS
 Row = Mapping[str, object]
 Rank = Literal["best", "second", ""]
 
-HEADINGS = {
-    **{name: CATALOGUE[name].heading for name in GROUPS["all"]},
-    "corloc": "CorLoc",
-    "seconds_per_image": "s/image",
-    "peak_memory_mb": "MiB",
-}
+OTHERS = {"corloc": "CorLoc", "seconds_per_image": "s/image", "peak_memory_mb": "MiB"}
+"""Headings of what is no measure of a map and a mask."""
 COSTS = ("seconds_per_image", "peak_memory_mb")
 ALPHA = 0.05
 EQUAL, BETTER, WORSE, MISSING, EMPTY = "≈", "▲", "▼", "‡", "∅"
 """Marks beside a value; the notes below a table explain those it has."""
-LOWER_IS_BETTER = frozenset(
-    {*COSTS, *(name for name, measure in CATALOGUE.items() if measure.lower_is_better)}
-)
+
+
+class _Headings(Mapping[str, str]):
+    """Heading of each measure, in the order of tables; measures of other packages may be added."""
+
+    def __getitem__(self, name: str) -> str:
+        return OTHERS[name] if name in OTHERS else CATALOGUE[name].heading
+
+    def __iter__(self) -> Iterator[str]:
+        own = (name for name in CATALOGUE if name not in GROUPS["all"])
+        return iter([*GROUPS["all"], *own, *OTHERS])
+
+    def __len__(self) -> int:
+        return len(CATALOGUE) + len(OTHERS)
+
+
+class _LowerIsBetter(Container[str]):
+    """The measures of which small values are good."""
+
+    def __contains__(self, name: object) -> bool:
+        return name in COSTS or (name in CATALOGUE and CATALOGUE[str(name)].lower_is_better)
+
+
+HEADINGS, LOWER_IS_BETTER = _Headings(), _LowerIsBetter()
 
 
 @dataclass

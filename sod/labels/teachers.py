@@ -3,7 +3,6 @@
 from typing import Any
 
 from sod.core.configs import is_config
-from sod.core.files import state_checksum
 from sod.engine.building import build_from_checkpoint, build_from_config
 from sod.engine.method import Method
 from sod.refinement.kinds import Refinement
@@ -29,7 +28,7 @@ def describe_source(teacher: Method, refinement: Refinement) -> dict[str, Any]:
     return {
         "method": type(teacher).__name__,
         "arguments": teacher.arguments(),
-        "weights_sha256": state_checksum(teacher.state_dict()),
+        "weights_sha256": teacher.weights_checksum(),
         "refine": refinement,
         "version": 1,
     }

@@ -26,7 +26,7 @@ from sod.nn.backbones.pyramid import CnnPyramid
 from sod.nn.connectivity.instances import Instances, instances, resize_instances
 from sod.nn.decoders.heads import ConnectivityHead, HeadConfig
 from sod.nn.decoders.network import NetworkConfig, build_network
-from sod.nn.inference import InferenceConfig, bounded_size, image_logits
+from sod.nn.inference import InferenceConfig, PatchModel, bounded_size
 from sod.nn.resize import resize, saliency_size
 from sod.tuning.choice import Tuned
 
@@ -79,11 +79,12 @@ class ConnNet(LabelLearner):
 
     def saliency(self, images: Tensor) -> Tensor:
         """Return the aggregated votes, or the sigmoid of a binary head, at the images' size."""
-        pyramid = self.network.pyramid
-        logits = image_logits(
-            self._saliency_logits, images, self.inference, pyramid.multiple, self._mean
-        )
-        return logits.sigmoid()
+        return self.patch_model().logits(images).sigmoid()
+
+    def patch_model(self) -> PatchModel:
+        """Return the network with its votes as logits."""
+        multiple = self.network.pyramid.multiple
+        return PatchModel(self._saliency_logits, self.inference, multiple, self._mean)
 
     def instances(self, images: Tensor) -> list[Instances]:
         """Return the connected groups of each image, in its own size.

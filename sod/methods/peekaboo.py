@@ -29,7 +29,7 @@ from sod.labels.score import image_weights
 from sod.nn.backbones.build import BackboneConfig, build_backbone
 from sod.nn.backbones.found import FoundBackground
 from sod.nn.decoders.patch_head import PatchHead
-from sod.nn.inference import InferenceConfig, image_logits
+from sod.nn.inference import InferenceConfig, PatchModel
 from sod.nn.losses.peekaboo import (
     TermsConfig,
     Views,
@@ -114,8 +114,12 @@ class Peekaboo(Method):
 
     def saliency(self, images: Tensor) -> Tensor:
         """Return the sigmoid of the logits, resized to the images."""
+        return self.patch_model().logits(images).sigmoid()
+
+    def patch_model(self) -> PatchModel:
+        """Return the backbone with the head on it."""
         patch, mean = self.backbone.patch_size, self.backbone.mean
-        return image_logits(self._propagated_logits, images, self.inference, patch, mean).sigmoid()
+        return PatchModel(self._propagated_logits, self.inference, patch, mean)
 
     def loss(self, batch: Batch) -> LossOutput:
         """Return the weighted sum of the terms, and each of them."""

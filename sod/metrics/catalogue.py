@@ -1,9 +1,12 @@
 """All measures by name: heading, direction, and what they are computed from."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Literal, NamedTuple
 
+from torch import Tensor
+
 from sod.core.errors import SodError, suggest
+from sod.core.registry import Registry
 
 Averaging = Literal["", "adaptive", "mean", "max", "overall"]
 
@@ -85,6 +88,41 @@ GROUPS = {
     "all": (*MEASURES, *(name for name in CATALOGUE if name not in MEASURES)),
 }
 """Names that stand for several measures in ``--measures``."""
+
+
+class OwnMeasure(NamedTuple):
+    """A measure of another package; that of a data set is the mean over its images.
+
+    Attributes:
+        compute: Maps saliency, float64 ``[H, W]`` in [0, 1], and the mask, bool ``[H, W]``, after
+            the protocol's rules, to a finite number. A mask may be empty.
+        heading: Heading in tables.
+        lower_is_better: Whether small values are good.
+    """
+
+    compute: Callable[[Tensor, Tensor], Tensor | float]
+    heading: str
+    lower_is_better: bool = False
+
+
+class _OwnMeasures(Registry[OwnMeasure]):
+    """The measures of other packages; each is listed in ``CATALOGUE`` too."""
+
+    def register(self, name: str, item: OwnMeasure) -> None:
+        """Add a measure, as :meth:`Registry.register`.
+
+        Raises:
+            SodError: The name is that of another measure or group, or no plain name.
+        """
+        if name not in self and (name in CATALOGUE or name in GROUPS or not name.isidentifier()):
+            raise SodError(f"measure '{name}': the name is taken or no name; choose another one.")
+        super().register(name, item)
+        entry = Measure(name, item.heading, name, lower_is_better=item.lower_is_better)
+        CATALOGUE[name] = entry
+
+
+OWN_MEASURES = _OwnMeasures("measure", {})
+"""The measures of other packages by name; ``OWN_MEASURES.register`` adds one."""
 
 
 def select_measures(text: str) -> tuple[str, ...]:

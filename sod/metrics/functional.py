@@ -1,16 +1,18 @@
 """All measures of one image, and of a data set from their means."""
 
 from collections.abc import Callable
+from math import isfinite
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from sod.core.errors import SodError
 from sod.metrics.areas import average_precision, open_area, roc_auc
 from sod.metrics.boundary import boundary_f, boundary_iou
 from sod.metrics.camouflage import camouflage_degree
-from sod.metrics.catalogue import CATALOGUE, MEASURES, Measure
+from sod.metrics.catalogue import CATALOGUE, MEASURES, OWN_MEASURES, Measure
 from sod.metrics.context import context_measure
 from sod.metrics.correction import correction_effort
 from sod.metrics.families import OF_OBJECTS, of_counts
@@ -90,6 +92,8 @@ def _scalar(value: Tensor | float, like: Tensor) -> Tensor:
 def _value(picture: Picture, entry: Measure) -> Tensor | float:
     if entry.family == entry.name and entry.name in _SINGLE:
         return _SINGLE[entry.name](picture)
+    if entry.name in OWN_MEASURES:
+        return _own(picture, entry.name)
     if entry.family == "msiou":
         return _scales(picture, entry)
     values = picture.family(entry.family)
@@ -100,6 +104,18 @@ def _value(picture: Picture, entry: Measure) -> Tensor | float:
     if entry.averaging == "max":
         return values[:ADAPTIVE].max()
     return values[HALF]
+
+
+def _own(picture: Picture, name: str) -> float:
+    """Return a measure of another package.
+
+    Raises:
+        SodError: It is no finite number.
+    """
+    value = float(OWN_MEASURES[name].compute(picture.image.values, picture.image.foreground))
+    if not isfinite(value):
+        raise SodError(f"--measures {name}: gives {value}; it has to give a finite number.")
+    return value
 
 
 def _scales(picture: Picture, entry: Measure) -> Tensor | float:

@@ -44,6 +44,28 @@ class InferenceConfig:
             raise SodError(f"inference.propagate: {self.propagate} is not in [0, 1)")
 
 
+@dataclass(frozen=True)
+class PatchModel:
+    """A patch-based model, and how images of any size are given to it.
+
+    Args:
+        model: Maps images ``[B, 3, H, W]`` to logits ``[B, 1, h, w]``; the sides of the images are
+            multiples of the patch size.
+        config: Input sizes and test-time augmentation.
+        patch_size: Side of a patch in pixels.
+        mean: Padding colour, ``[3]``.
+    """
+
+    model: Callable[[Tensor], Tensor]
+    config: InferenceConfig
+    patch_size: int
+    mean: Tensor
+
+    def logits(self, images: Tensor) -> Tensor:
+        """Return logits ``[B, 1, H, W]`` of images ``[B, 3, H, W]`` of any size."""
+        return image_logits(self.model, images, self.config, self.patch_size, self.mean)
+
+
 def image_logits(
     model: Callable[[Tensor], Tensor],
     images: Tensor,

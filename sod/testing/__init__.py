@@ -1,5 +1,6 @@
-"""Tests that every method has to pass, for methods of other packages too."""
+"""Tests that every method and measure has to pass, for those of other packages too."""
 
 from sod.testing.contract import MethodContract
+from sod.testing.measures import MeasureContract
 
-__all__ = ["MethodContract"]
+__all__ = ["MeasureContract", "MethodContract"]

@@ -8,8 +8,13 @@ from pathlib import Path
 import pytest
 
 import sod
+import sod.methods
 from sod.cli import main
 from sod.cli.catalogue import COMMANDS, FOLDER
+from sod.cli.keys import _parameters
+from sod.cli.signatures import module_of_method, parameters
+from sod.engine.method import Method
+from sod.engine.registry import known_methods
 
 Errors = Callable[[], str]
 Captured = pytest.CaptureFixture[str]
@@ -17,10 +22,11 @@ QUICK = """
 import sys
 from sod.cli import main
 words = [["--help"], ["--version"], ["evalute"], ["evaluate", "--config", "tokencat"],
-         ["predict", "--ckpt", "lastt.ckpt"], ["predict", "--sorce", "x"], ["configs"]]
+         ["predict", "--ckpt", "lastt.ckpt"], ["predict", "--sorce", "x"], ["configs"],
+         ["fit", "--data.batch_sice", "3"], ["fit", "--model", "TokenCut", "--model.tua=1"]]
 codes = [main(each) for each in words]
 heavy = {"torch", "numpy", "pytorch_lightning", "yaml"} & set(sys.modules)
-sys.exit(f"{codes} {heavy}" if heavy or codes != [0, 0, 2, 2, 2, 2, 0] else 0)
+sys.exit(f"{codes} {heavy}" if heavy or codes != [0, 0, 2, 2, 2, 2, 0, 2, 2] else 0)
 """
 
 
@@ -30,6 +36,23 @@ def test_help_and_mistyped_words_import_nothing_heavy(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "Did you mean 'tokencut'?" in done.stderr
+
+
+@pytest.mark.parametrize("cls", sorted(known_methods(), key=str), ids=lambda cls: cls.__name__)
+def test_parameters_read_from_the_source_are_those_of_the_class(cls: type[Method]) -> None:
+    module = module_of_method(cls.__name__)
+    assert module == cls.__module__
+    assert set(parameters(module, cls.__name__)) >= set(_parameters(cls))
+
+
+def test_a_misspelt_option_of_a_method_gets_the_nearest(
+    errors: Errors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "sod.cli.app", None)  # whatever builds the method
+    assert main(["fit", "--config", "peekaboo", "--model.inference.flap", "true"]) == 2
+    assert "key 'model.inference.flap'. Did you mean 'model.inference.flip'?" in errors()
+    assert main(["evaluate", "--config", "tokencut", "--data.tset=ECSSD"]) == 2
+    assert "key 'data.tset'. Did you mean 'data.test'?" in errors()
 
 
 def test_the_version_is_that_of_the_package(capsys: Captured) -> None:

@@ -56,7 +56,7 @@ def test_the_python_of_the_pages_runs(folder: Path) -> None:
         exec(compile(block, "python.md", "exec"), space)
     assert Path("cut.png").is_file()
     pytest.importorskip("onnxruntime", reason="pip install 'sod[export]'")
-    words = ["export", "--ckpt", "run/best.ckpt", "--out", "model", "--onnx", "--size", "320x320"]
+    words = ["export", "--ckpt", "run/best.ckpt", "--out", "model", "--onnx"]
     run(words)
     (script,) = blocks(DOCS / "tasks" / "export.md", "python")
     exec(compile(script, "export.md", "exec"), {})

@@ -11,7 +11,7 @@ from sod.cli.program import Program, console
 from sod.core.devices import describe_device
 from sod.core.distributed import is_rank_zero
 from sod.core.errors import SodError
-from sod.core.files import make_folder, state_checksum
+from sod.core.files import make_folder
 from sod.core.names import one_line
 from sod.data.groups import whole_groups
 from sod.data.samples import Sample
@@ -172,7 +172,7 @@ def _settings(cli: Program, job: _Job) -> dict[str, Any]:
     return {
         "method": type(cli.method).__name__,
         "arguments": cli.method.arguments(),
-        "weights": state_checksum(cli.method.state_dict()),
+        "weights": cli.method.weights_checksum(),
         "refine": job.refinement,
         "smooth": job.smooth,
         **asdict(job.look.opacity),

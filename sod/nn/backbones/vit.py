@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from sod.core.errors import SodError
 from sod.core.files import state_checksum
 from sod.nn.backbones.base import Backbone
-from sod.nn.backbones.position import dino_position
+from sod.nn.backbones.position import dino_position, traced_dino_position
 from sod.nn.backbones.projection import Projection, TimmModule
 from sod.nn.backbones.taps import Tap
 
@@ -131,6 +131,8 @@ class VisionBackbone(Backbone):
     def _position(self, grid: tuple[int, int]) -> Tensor:
         """Return the interpolated position embedding of a grid, cached by grid size."""
         embedding = self.vit.pos_embed
+        if torch.compiler.is_exporting():  # the grid may be symbols
+            return traced_dino_position(embedding, self.vit.patch_embed.grid_size, grid)
         key = (grid, embedding.device, embedding.dtype, embedding._version)
         if key not in self._positions:
             if len(self._positions) >= CACHED_GRIDS:

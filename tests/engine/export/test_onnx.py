@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 import torch
-from helpers.export_cases import images, small, write_checkpoint, write_weights
+from helpers.export_cases import VIT, images, small, write_checkpoint, write_weights
 from onnxruntime import InferenceSession
+from PIL import Image
 from torch import Tensor
 
+import sod
 from sod.cli import main
-from sod.engine.export import graph
+from sod.engine.export.session import OnnxGraph
 from sod.engine.method import Method
 from sod.methods.centre_box import CentreBox
 from sod.methods.connnet import ConnNet
@@ -21,37 +23,81 @@ from sod.methods.student import Student
 
 DESCRIPTOR = {"backbone": {"name": "descriptor", "weights": None}}
 BOX = ["export", "--model=CentreBox", "--onnx", "--size=16x16"]
+PUBLISHED = {
+    "backbone": {"name": VIT, "block": 1, "pos_embed": "dino"},
+    "inference": {"fit": "resize", "scales": [1.0, 1.5], "flip": True},
+}
 LINEAR = {"network": {"decoder": "linear"}}
 Errors = Callable[[], str]
 
 
-@pytest.mark.parametrize(
-    ("cls", "arguments"),
-    [
-        (Peekaboo, DESCRIPTOR),
-        (ConnNet, LINEAR),
-        (Student, {}),
-    ],
-    ids=["Peekaboo", "ConnNet", "Student"],
-)
-def test_a_graph_says_what_the_method_says(
-    cls: type[Method], arguments: dict[str, Any], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+CASES = [
+    pytest.param(Peekaboo, DESCRIPTOR, [], id="Peekaboo"),
+    pytest.param(Peekaboo, PUBLISHED, ["--half"], id="half", marks=pytest.mark.slow),
+    pytest.param(ConnNet, LINEAR, ["--check"], id="ConnNet", marks=pytest.mark.slow),
+    pytest.param(Student, {}, [], id="Student", marks=pytest.mark.slow),
+]
+
+
+@pytest.mark.parametrize(("cls", "arguments", "options"), CASES)
+def test_a_graph_of_any_size_says_what_the_method_says(
+    cls: type[Method],
+    arguments: dict[str, Any],
+    options: list[str],
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
-    method = small(cls, write_weights(tmp_path / "vit.safetensors"), **arguments)
+    weights = write_weights(tmp_path / "vit.safetensors")
+    method = small(cls, weights, **with_file(arguments, weights))
     file = write_checkpoint(method, tmp_path / "run.ckpt")
-    words = [f"--ckpt={file}", f"--out={tmp_path / 'out'}", "--onnx", "--size", "32x48"]
-    assert main(["export", *words]) == 0
+    assert main(["export", f"--ckpt={file}", f"--out={tmp_path / 'out'}", "--onnx", *options]) == 0
     said, complaints = capfd.readouterr()
-    assert "images [batch, 3, 32, 48]" in said
-    assert len(said.splitlines()) == 2
+    assert "fixed" not in said
+    assert said.count("99 % below") == (6 if "--check" in options else 2)
     assert complaints == ""
-    assert len(list((tmp_path / "out").iterdir())) == 3
+    graph = sod.load(tmp_path / "out" / "model.onnx", device="cpu")
+    for size in ((32, 48), (61, 40)):
+        with torch.inference_mode():
+            expected = method.saliency(images(2, size))[:, 0]
+        tolerance = 1e-2 if "--half" in options else 1e-4
+        torch.testing.assert_close(graph(images(2, size)), expected, atol=tolerance, rtol=0)
+
+
+def with_file(arguments: dict[str, Any], weights: Path) -> dict[str, Any]:
+    """Put the file of weights into the arguments of a published backbone."""
+    if arguments is not PUBLISHED:
+        return arguments
+    return {**arguments, "backbone": {**arguments["backbone"], "weights": str(weights)}}
+
+
+def test_a_graph_of_one_size(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main([*BOX, f"--out={tmp_path / 'out'}"]) == 0
+    assert "images [batch, 3, height, width], 16x16, to saliency" in capfd.readouterr().out
     session = InferenceSession(tmp_path / "out" / "model.onnx")
     for count in (1, 3):
-        (saliency,) = session.run(None, {"images": images(count).numpy()})
-        with torch.inference_mode():
-            expected = method.saliency(images(count))
-        torch.testing.assert_close(torch.from_numpy(saliency), expected, atol=1e-4, rtol=0)
+        (saliency,) = session.run(None, {"images": images(count, (16, 16)).numpy()})
+        expected = CentreBox().saliency(images(count, (16, 16)))
+        torch.testing.assert_close(torch.from_numpy(saliency), expected)
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert "# CentreBox" in card
+    assert "`model.onnx` | images" in card
+    assert "training-free" in card
+    with Image.open(tmp_path / "out" / "thumbnail.png") as thumbnail:
+        assert thumbnail.width > thumbnail.height > 120
+
+
+def test_a_graph_that_cannot_be_of_any_size_has_a_fixed_one(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def square_only(self: CentreBox, images: Tensor) -> Tensor:
+        return images[:, :1] if images.shape[-1] == images.shape[-2] else images[:, 1:2]
+
+    monkeypatch.setattr(CentreBox, "saliency", square_only)
+    words = ["export", "--model=CentreBox", "--onnx", f"--out={tmp_path / 'out'}"]
+    assert main(words) == 0
+    said = capfd.readouterr().out
+    assert "model.onnx has a fixed size: --onnx: PyTorch cannot write this CentreBox" in said
+    assert "320x320" in said
 
 
 def test_a_method_that_is_no_graph_is_refused(tmp_path: Path, errors: Errors) -> None:
@@ -79,7 +125,7 @@ def test_a_graph_that_says_something_else_is_not_kept(
 ) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "model.onnx").write_text("the previous one")
-    monkeypatch.setattr(graph, "_run", lambda path, images: images[:, :1])
+    monkeypatch.setattr(OnnxGraph, "saliency", lambda self, images: images[:, :1])
     assert main([*BOX, f"--out={tmp_path / 'out'}"]) == 2
     assert "differs from PyTorch's" in errors()
     assert [path.read_text() for path in (tmp_path / "out").iterdir()] == ["the previous one"]

@@ -3,7 +3,7 @@ import pytest
 import torch
 from helpers.vit_cases import Options, tiny_vit
 
-from sod.nn.backbones.position import dino_position
+from sod.nn.backbones.position import dino_position, traced_dino_position
 from sod.nn.backbones.vit import Tap, VisionBackbone
 
 
@@ -34,6 +34,13 @@ def test_dino_positions_follow_the_formula(grid: tuple[int, int]) -> None:
     assert torch.equal(result[:, :1], embedding[:, :1])
     np.testing.assert_allclose(result[0, 1:].numpy(), expected.reshape(-1, 5), atol=1e-5)
     assert dino_position(embedding, (4, 4), (4, 4)) is embedding
+
+
+@pytest.mark.parametrize("grid", [(3, 5), (7, 4), (6, 6), (4, 4)])
+def test_a_traced_graph_has_the_same_positions(grid: tuple[int, int]) -> None:
+    embedding = torch.randn(1, 1 + 16, 5)
+    expected = dino_position(embedding, (4, 4), grid)
+    torch.testing.assert_close(traced_dino_position(embedding, (4, 4), grid), expected)
 
 
 @pytest.mark.parametrize("options", [{}, {"no_embed_class": True, "reg_tokens": 2}])
