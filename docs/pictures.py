@@ -1,17 +1,23 @@
 """Makes the pictures of the documentation from built-in scenes: `python docs/pictures.py`."""
 
+import json
 import tempfile
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image
 
 import sod
+from sod.api.images import pixels_of
 from sod.cli import main
+from sod.data.masking import mask_images
 from sod.data.reading import to_tensor
 from sod.data.synthetic import make_scene
+from sod.engine.method import Method
 from sod.prediction.answers import choose_answers
+from sod.prediction.instances import coloured
 from sod.prediction.opacity import OpacityOptions
 from sod.prediction.sheet import row_of, sheet
 from sod.prediction.writers import render
@@ -19,6 +25,8 @@ from sod.prediction.writers import render
 FOLDER = Path(__file__).parent / "images"
 SIZE = (192, 256)
 Pixels = NDArray[np.uint8]
+DESCRIPTOR = ["--model.backbone.name=descriptor", "--model.backbone.weights=null"]
+DESCRIPTOR += ["--model.backbone.extra_features=[contrast]"]
 
 
 def overview(scenes: list[Pixels], folder: Path) -> None:
@@ -54,10 +62,82 @@ def answers(scenes: list[Pixels]) -> None:
     sheet(rows, SIZE).save(FOLDER / "answers.png", optimize=True)
 
 
+def peekaboo(scenes: list[Pixels], folder: Path) -> None:
+    """Show a scene, the masked one, TokenCut's object as target, and the trained head's map."""
+    model, teacher = sod.load(folder / "run" / "last.ckpt", device="cpu"), sod.load("demo")
+    rows = []
+    for pixels in scenes:
+        image = to_tensor(pixels)[None]
+        masks = model.method.masker.draw(["scene"], 0, SIZE)
+        masked = mask_images(image, masks, model.method.backbone.mean)[0]
+        target = teacher(pixels)
+        panels = [render(pixels, values, "overlay") for values in (target, model(pixels))]
+        rows.append([Image.fromarray(pixels), Image.fromarray(pixels_of(masked)), *panels])
+    save(rows, "peekaboo")
+
+
+def connnet(scenes: list[Pixels], folder: Path) -> None:
+    """Train ConnNet on TokenCut's objects; show votes to the right and below, map, and objects."""
+    words = ["fit", "--model", "ConnNet", *DESCRIPTOR, "--model.network.decoder", "linear"]
+    main([*words, *training(folder, 60), "--out", str(folder / "connnet")])
+    model = sod.load(folder / "connnet" / "last.ckpt", device="cpu")
+    rows = []
+    for pixels in scenes:
+        with torch.inference_mode():
+            cube = model.method.network(to_tensor(pixels)[None])[0][0].sigmoid()
+        votes = [grey(cube[number].numpy()) for number in (4, 6)]
+        instances = coloured(pixels, model.instances(pixels).labels.numpy())
+        panels = [*votes, render(pixels, model(pixels), "overlay"), Image.fromarray(instances)]
+        rows.append([Image.fromarray(pixels), *panels])
+    save(rows, "connnet")
+
+
+def generations(scenes: list[Pixels], folder: Path) -> None:
+    """Train two students for one generation; show the teacher's map, theirs, and the ensemble's."""
+    network = {"network": {"decoder": "linear"}}
+    heads = [("binary", {"kind": "binary"}), ("connectivity", {"kind": "connectivity"})]
+    students = [
+        {"name": name, "method": "ConnNet", "arguments": {**network, "head": head}}
+        for name, head in heads
+    ]
+    words = ["fit", "--model", "Generations", *DESCRIPTOR, "--model.generations=1"]
+    words += ["--model.students", json.dumps(students)]
+    main([*words, *training(folder, 40), "--out", str(folder / "generations")])
+    model = sod.load(folder / "generations" / "last.ckpt", device="cpu")
+    members = [each for each in model.method.members.values() if isinstance(each, Method)]
+    shown = [sod.load("demo"), *(sod.Model(each, model.device) for each in members), model]
+    rows = [
+        [Image.fromarray(each), *(render(each, one(each), "overlay") for one in shown)]
+        for each in scenes
+    ]
+    save(rows, "generations")
+
+
+def training(folder: Path, steps: int) -> list[str]:
+    """Return the options of a short training on built-in scenes."""
+    words = [f"--data.root={folder}", "--data.train=builtin-64-256-1", "--data.size=192"]
+    words += ["--data.val_images=0", "--data.num_workers=0", "--trainer.limit_val_batches=0"]
+    return [*words, f"--trainer.max_steps={steps}", "--trainer.precision=32-true"]
+
+
+def grey(values: NDArray[np.float32]) -> Image.Image:
+    """Return values in [0, 1] as a picture of the size of a scene."""
+    picture = Image.fromarray(np.rint(values * 255).astype(np.uint8))
+    return picture.resize(SIZE[::-1], Image.Resampling.NEAREST)
+
+
+def save(rows: list[list[Image.Image]], name: str) -> None:
+    """Save rows of pictures with a palette, which keeps the file small."""
+    sheet(rows, (120, 160)).quantize(128).save(FOLDER / f"{name}.png", optimize=True)
+
+
 if __name__ == "__main__":
     FOLDER.mkdir(exist_ok=True)
     chosen = [make_scene(number, SIZE)[0] for number in (11, 23)]
     with tempfile.TemporaryDirectory() as temporary:
         overview(chosen, Path(temporary))
+        peekaboo(chosen, Path(temporary))
+        connnet(chosen, Path(temporary))
+        generations(chosen, Path(temporary))
     tokencut(chosen[:1])
     answers(chosen)

@@ -9,6 +9,7 @@ from helpers.places import ROOT
 ROOMS = {
     "testing": "the contract of a method as a test class, for other packages too",
     "cli": "the command line, one file per command",
+    "demo": "the page to try models in a browser",
     "api": "the program in Python: load, models, evaluate, refine",
     "methods": "the detectors, one file or folder each",
     "evaluation": "metrics of methods and saved maps: results, tables, figures, benchmarks",

@@ -139,12 +139,12 @@ def _plane(values: Image.Image | NDArray[np.generic] | Tensor) -> Tensor:
 def _pairs(
     maps: Folder | Sequence[MapLike], masks: Folder | Sequence[MapLike]
 ) -> list[tuple[MapLike, MapLike]]:
-    folders = [isinstance(each, str | os.PathLike) for each in (maps, masks)]
-    if all(folders):
-        return _paired_files(Path(maps), Path(masks))  # type: ignore[arg-type]
-    if any(folders) or len(maps) != len(masks):  # type: ignore[arg-type]
-        raise SodError("evaluate: give two folders, or as many masks as maps.")
-    return list(zip(maps, masks, strict=True))  # type: ignore[arg-type]
+    if isinstance(maps, str | os.PathLike):
+        if isinstance(masks, str | os.PathLike):
+            return _paired_files(Path(maps), Path(masks))
+    elif not isinstance(masks, str | os.PathLike) and len(maps) == len(masks):
+        return list(zip(maps, masks, strict=True))
+    raise SodError("evaluate: give two folders, or as many masks as maps.")
 
 
 def _paired_files(maps: Path, masks: Path) -> list[tuple[MapLike, MapLike]]:

@@ -21,7 +21,12 @@ GENERAL = ("trainer", "model", "seed_everything")
 
 CONFIG = "A YAML file, or a packaged config by its name (`sod configs` lists them)."
 TESTING = ("root", "test", "num_workers", "eval_batch_size", "drop_defects")
-DATA = {"predict": ("num_workers",), "export": (), **dict.fromkeys(("test", "evaluate"), TESTING)}
+DATA = {
+    "predict": ("num_workers",),
+    "export": (),
+    "demo": (),
+    **dict.fromkeys(("test", "evaluate"), TESTING),
+}
 """Options of the data that concern a command, where not all of them do."""
 
 PLUGINS = "modules with methods, backbones, refinements or measures of your own, comma-separated"

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from sod.core.errors import SodError, suggest_path
 from sod.data.naming import unique_names
 from sod.data.samples import Sample, discover_images
+from sod.prediction.cameras import camera_of, is_camera
 
 VIDEOS = frozenset({".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".wmv"})
 """Suffixes, in lower case, of the files that are read as videos."""
@@ -31,9 +32,9 @@ def list_inputs(sources: str | Sequence[str]) -> Inputs:
     """List the images and videos that sources name.
 
     A source is a file, a folder (with its sub-folders), a pattern such as ``photos/*.jpg``,
-    ``@list.txt`` (one name a line), or ``-`` (one name a line on standard input). Of a single
-    folder the results are named by the paths below it, of several sources by those below their
-    common folder (:func:`sod.data.naming.unique_names`).
+    ``camera`` or the number of one, ``@list.txt`` (one name a line), or ``-`` (one name a line on
+    standard input). Of a single folder the results are named by the paths below it, of several
+    sources by those below their common folder (:func:`sod.data.naming.unique_names`).
 
     Args:
         sources: One source or several.
@@ -47,14 +48,21 @@ def list_inputs(sources: str | Sequence[str]) -> Inputs:
     base = single if single is not None and single.is_dir() else _common_folder(files)
     names = unique_names([Path(os.path.relpath(file, base)) for file in files])
     samples = [Sample(name, file, None) for name, file in zip(names, files, strict=True)]
-    videos = [sample for sample in samples if sample.image.suffix.lower() in VIDEOS]
+    videos = [sample for sample in samples if is_video(sample.image)]
     return Inputs([sample for sample in samples if sample not in videos], videos)
+
+
+def is_video(path: Path) -> bool:
+    """Return whether a file is read as a video: by its suffix, or as a camera."""
+    return path.suffix.lower() in VIDEOS or is_camera(path)
 
 
 def _files(entry: str) -> Iterator[Path]:
     """Yield the files of one source."""
-    path = Path(entry)
-    if path.is_file():
+    path, camera = Path(entry), camera_of(entry)
+    if camera is not None:
+        yield camera
+    elif path.is_file():
         yield path
     elif path.is_dir():
         yield from _folder(path)

@@ -13,6 +13,7 @@ from typing_extensions import Self
 
 from sod.core.errors import ImageError, SodError
 from sod.core.files import atomic_file
+from sod.prediction.cameras import camera_format
 from sod.prediction.outputs import Output
 
 Pixels = NDArray[np.uint8]
@@ -163,7 +164,7 @@ def _av() -> ModuleType:
 def _opened(path: Path) -> Iterator[Any]:
     av = _av()
     try:
-        with av.open(str(path)) as container:
+        with av.open(str(path), format=camera_format(path)) as container:
             if not container.streams.video:
                 raise ImageError(f"{path}: has no pictures.")
             yield container

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from sod.core.errors import ImageError, SodError
 from sod.data.reading import to_tensor
 from sod.data.samples import Sample
 from sod.engine.method import Method
+from sod.prediction.cameras import is_camera
 from sod.prediction.cutouts import foreground_colours
 from sod.prediction.opacity import Map, object_mask, opacity
 from sod.prediction.outputs import Output
@@ -45,6 +47,7 @@ def predict_videos(
     smooth: float,
     device: torch.device,
     say: Callable[[str], None],
+    most: int | None = None,
 ) -> list[str]:
     """Predict on the frames of videos and write videos of the results.
 
@@ -59,6 +62,7 @@ def predict_videos(
         smooth: Weight of the earlier frames in each map, in [0, 1).
         device: Where the method runs.
         say: Prints a line.
+        most: Number of frames after which each video ends; a camera needs one.
 
     Returns:
         One line per video that could not be read.
@@ -71,12 +75,16 @@ def predict_videos(
         raise SodError(f"--output {','.join(outputs)}: videos have {', '.join(sorted(ALL))}.")
     if not 0 <= smooth < 1:
         raise SodError(f"--smooth {smooth}: is not in [0, 1).")
+    check_frames(videos, most)
     model = method.to(device).eval()
     failures: list[str] = []
     for video in videos:
         try:
             info = probe(video.image)
-            maps = _maps(model, video.image, device, refinement, smooth)
+            if most is not None:
+                info = info._replace(frames=min(info.frames or most, most))
+            frames = islice(frames_of(video.image), most)
+            maps = _maps(model, frames, device, refinement, smooth)
             files = _write(folder, video.name, kinds, info, _shown(maps, info, video.name), look)
         except ImageError as error:
             failures.append(str(error))
@@ -85,12 +93,56 @@ def predict_videos(
     return failures
 
 
+def check_frames(videos: Sequence[Sample], most: int | None) -> None:
+    """Refuse a camera without an end, and a number of frames below 1.
+
+    Raises:
+        SodError: ``most`` is missing or invalid.
+    """
+    if most is not None and most < 1:
+        raise SodError(f"--frames {most}: is not at least 1.")
+    cameras = [video.image for video in videos if is_camera(video.image)]
+    if cameras and most is None:
+        raise SodError(f"--source {cameras[0]}: a camera has no end: give --frames N.")
+
+
+def unfinished_videos(
+    folder: Path, videos: Sequence[Sample], outputs: Sequence[Output]
+) -> list[Sample]:
+    """Return the videos that lack a file of an output, and the cameras.
+
+    Args:
+        folder: The output folder.
+        videos: All videos.
+        outputs: The kinds of output that are asked for.
+    """
+    return [
+        video
+        for video in videos
+        if is_camera(video.image)
+        or not all(path.is_file() for _, _, path in _targets(folder, video.name, outputs))
+    ]
+
+
+def _targets(folder: Path, name: str, outputs: Sequence[Output]) -> list[tuple[Output, str, Path]]:
+    """Return kind, format and file of each video that is made of one."""
+    return [
+        (kind, suffix, folder / kind / f"{name}{suffix}")
+        for kind in outputs
+        for suffix in FORMATS.get(kind, ())
+    ]
+
+
 def _maps(
-    method: Method, path: Path, device: torch.device, refinement: Refinement, smooth: float
+    method: Method,
+    frames: Iterator[Pixels],
+    device: torch.device,
+    refinement: Refinement,
+    smooth: float,
 ) -> Iterator[tuple[Pixels, Map]]:
     """Yield each frame and its map, averaged with those of the earlier frames."""
     before: Tensor | None = None
-    for pixels in frames_of(path):
+    for pixels in frames:
         images = to_tensor(pixels)[None].to(device)
         with torch.inference_mode():
             saliency = refine(images, method.saliency(images), refinement).float().clamp(0, 1)
@@ -109,18 +161,17 @@ def _write(
     look: Look,
 ) -> list[Path]:
     """Write one file per kind and format, all at the same time, and return their paths."""
-    targets = [(kind, suffix) for kind in kinds for suffix in FORMATS[kind]]
-    files = [folder / kind / f"{name}{suffix}" for kind, suffix in targets]
+    targets = _targets(folder, name, kinds)
     with ExitStack() as stack:
         writers = [
             (kind, stack.enter_context(VideoWriter(file, suffix, info)))
-            for (kind, suffix), file in zip(targets, files, strict=True)
+            for kind, suffix, file in targets
         ]
         for pixels, saliency in frames:
             pictures = {kind: picture(pixels, saliency, kind, look) for kind in kinds}
             for kind, writer in writers:
                 writer.write(pictures[kind])
-    return files
+    return [file for _, _, file in targets]
 
 
 def picture(pixels: Pixels, saliency: Map, kind: Output, look: Look) -> Pixels:

@@ -14,7 +14,7 @@ from sod.cli.keys import check_keys
 from sod.cli.parser import SodParser
 from sod.core.configs import packaged_configs
 
-SIMPLE = {"configs": 3, "doctor": 1, "new": 3}
+SIMPLE = {"configs": 3, "doctor": 1, "new": 3, "recipe": 7}
 """The commands without dotted options, and the most words that they take."""
 
 SHOWN = [(page, words) for page in PAGES for words in commands(page)]

@@ -9,6 +9,7 @@ import pytest
 
 from sod.cli import main
 from sod.core.errors import ImageError
+from sod.prediction import cameras
 from sod.prediction.video_files import VideoInfo, VideoWriter, frames_of, probe
 
 av = pytest.importorskip("av", reason="pip install 'sod[video]'")
@@ -106,3 +107,38 @@ def test_an_error_leaves_no_half_video(tmp_path: Path) -> None:
     with pytest.raises(ImageError):
         interrupted()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_resumed_prediction_leaves_out_finished_videos(
+    clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["predict", "--model=CentreBox", "--source", str(clip), "--out", str(tmp_path)]
+    words += ["--output", "overlay,cutout", "--frames", "2"]
+    assert main(words) == 0
+    assert probe(tmp_path / "overlay" / "clip.mp4").frames == 2
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("clip.*")}
+    (tmp_path / "cutout" / "clip.webm").unlink()
+    assert main([*words, "--resume"]) == 0
+    assert "done already" not in capsys.readouterr().out
+    assert main([*words, "--resume"]) == 0
+    assert "1 of 1 videos are done already" in capsys.readouterr().out
+    assert len({path: path.stat().st_mtime_ns for path in tmp_path.rglob("clip.*")}) == len(before)
+
+
+def test_a_camera_is_a_video_without_an_end(
+    clip: Path, tmp_path: Path, errors: Errors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cameras, "DEVICES", tmp_path / "dev")
+    monkeypatch.setattr(cameras, "DRIVER", None)
+    out = tmp_path / "out"
+    words = ["predict", "--model=CentreBox", "--output", "overlay", "--out", str(out)]
+    assert main([*words, "--source", "camera", "--frames", "3"]) == 2
+    assert "there is no camera" in errors()
+    (tmp_path / "dev").mkdir()
+    (tmp_path / "dev" / "video1").symlink_to(clip)
+    assert main([*words, "--source", "camera", "--frames", "3"]) == 2
+    assert "those there are: 1" in errors()
+    assert main([*words, "--source", "1"]) == 2
+    assert "give --frames N" in errors()
+    assert main([*words, "--source", "1", "--frames", "3"]) == 0
+    assert probe(out / "overlay" / "video1.mp4").frames == 3

@@ -42,7 +42,7 @@ def export(
 
     Args:
         cli: The assembled program.
-        out: Folder for model.safetensors (usable as --ckpt), config.yaml, README.md (the model
+        out: Folder for model.safetensors (usable as --ckpt), config.yaml, model_card.md (the model
             card), thumbnail.png and model.onnx.
         ckpt: Checkpoint of a trained method.
         onnx: Also write model.onnx, and compare its output with PyTorch's.
@@ -71,8 +71,8 @@ def export(
     write_picture(folder / "thumbnail.png", make_thumbnail(method, shown))
     origin = None if ckpt is None else Path(ckpt)
     card = model_card(method, Facts(_command(), origin, files, rows))
-    write_text(folder / "README.md", card)
-    _say(f"{', '.join([*files, 'README.md', 'thumbnail.png'])} in {folder}")
+    write_text(folder / "model_card.md", card)
+    _say(f"{', '.join([*files, 'model_card.md', 'thumbnail.png'])} in {folder}")
     return 0
 
 

@@ -27,7 +27,7 @@ from sod.prediction.opacity import Keep, OpacityOptions
 from sod.prediction.outputs import KINDS, Output, parse_outputs
 from sod.prediction.resuming import begin, unfinished
 from sod.prediction.sources import SourceData, without_results
-from sod.prediction.videos import predict_videos
+from sod.prediction.videos import check_frames, predict_videos, unfinished_videos
 from sod.prediction.working_size import WorkingSize, group_pixels
 from sod.prediction.writers import Look, PredictionWriter
 from sod.refinement.kinds import Refinement, parse_refinements
@@ -49,6 +49,7 @@ def predict(
     margin: float = 0.05,
     background: str | None = None,
     smooth: float = 0.0,
+    frames: int | None = None,
     resume: bool = False,
     answers: int = 3,
     threads: int | None = None,
@@ -58,7 +59,8 @@ def predict(
     Args:
         cli: The assembled program.
         source: Images, videos, folders (with their sub-folders), patterns such as "photos/*.jpg",
-            @list.txt or - for names on standard input; several of them, separated by spaces.
+            camera or the number of one (with --frames), @list.txt or - for names on standard input;
+            several of them, separated by spaces.
         out: Folder for the results, one sub-folder per kind of output.
         ckpt: Checkpoint of a trained method.
         output: What to write, comma-separated: map, mask, overlay, cutout (RGBA), boxes, coco
@@ -75,7 +77,8 @@ def predict(
         margin: Free border of --crop, as a share of the longer side.
         background: Colour (white, "#20a0ff") or image to lay cut-outs on, instead of transparency.
         smooth: Weight of the earlier frames of a video in each map, 0 to below 1.
-        resume: Leave out images whose results are complete.
+        frames: Number of frames after which a video, or a camera, ends.
+        resume: Leave out images and videos whose results are complete.
         answers: With the output answers, the largest number of them for an image.
         threads: Threads that refine and write while the next image is predicted; null: half of the
             CPUs, 0: none. The results do not depend on it.
@@ -84,8 +87,9 @@ def predict(
         OpacityOptions(threshold, keep, sharpen), CutoutOptions(despill, crop, margin, background)
     )
     outputs, refinement = parse_outputs(output), parse_refinements(refine)[0]
-    job = _Job(Path(out), outputs, refinement, look, smooth, answers, threads)
+    job = _Job(Path(out), outputs, refinement, look, smooth, answers, frames, threads)
     inputs = list_inputs(source)
+    check_frames(inputs.videos, frames)
     results = [job.folder / kind for kind in KINDS] if pseudo is None else [Path(pseudo)]
     images = _without_results(inputs.images, results)
     load_checkpoint(cli.method, ckpt)
@@ -96,7 +100,7 @@ def predict(
         begin(job.folder, _settings(cli, job), resume)
     failures = _predict_images(cli, images, job, resume)
     if inputs.videos:
-        failures += _predict_videos(cli, inputs.videos, job)
+        failures += _predict_videos(cli, inputs.videos, job, resume)
     return _report(failures)
 
 
@@ -110,6 +114,7 @@ class _Job:
     look: Look
     smooth: float
     answers: int
+    frames: int | None
     threads: int | None
 
 
@@ -149,14 +154,17 @@ def _writers(images: list[Sample], job: _Job) -> list[PredictionCallback]:
     return writers
 
 
-def _predict_videos(cli: Program, videos: list[Sample], job: _Job) -> list[str]:
+def _predict_videos(cli: Program, videos: list[Sample], job: _Job, resume: bool) -> list[str]:
     """Predict on videos in the first process, and return the failures."""
     trainer = cli.build_trainer([])
     if not trainer.is_global_zero:
         return []
+    waiting = unfinished_videos(job.folder, videos, job.outputs) if resume else videos
+    if len(waiting) < len(videos):
+        _say(f"{len(videos) - len(waiting)} of {len(videos)} videos are done already")
     return predict_videos(
         cli.method,
-        videos,
+        waiting,
         job.folder,
         job.outputs,
         job.refinement,
@@ -164,6 +172,7 @@ def _predict_videos(cli: Program, videos: list[Sample], job: _Job) -> list[str]:
         job.smooth,
         trainer.strategy.root_device,
         _say,
+        job.frames,
     )
 
 

@@ -7,6 +7,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from matplotlib.figure import Figure
+
 from sod.core.errors import SodError, suggest
 from sod.core.files import write_text
 from sod.evaluation.attributes.scores import (
@@ -85,44 +87,72 @@ def write_report(
         )
         for name in datasets
     }
-    write_attributes(attributes, out / "attributes.csv")
-    tables = (attribute_table(name, group, report.measure) for name, group in classes.items())
-    write_text(out / "attributes.md", "\n".join(tables))
     figure = attribute_figure(classes, report.measure)
-    figure.savefig(out / "attributes.png", dpi=150)
     galleries = list(_galleries(pictures, datasets, scores, report.measure))
-    paths = [out / f"attributes.{kind}" for kind in ("csv", "md", "png")]
-    for gallery in galleries:
-        name = gallery.file if len(datasets) == 1 else f"{gallery.file}-{gallery.dataset}"
-        chosen = {gallery.file: gallery.cases[:_CASES]}
-        if gallery.cases:
-            paths.append(draw_grid(chosen, out / f"{name}.png", heading=HEADINGS[report.measure]))
+    paths = _write_attributes(attributes, classes, figure, report, out)
+    paths += _draw_galleries(galleries, report, out, named=len(datasets) > 1)
     parts = {
-        "Tables": "".join(
-            table_part(table)
-            for name in datasets
-            for table in make_tables(
-                [row for row in rows if row["dataset"] == name],
-                published,
-                None,
-                statistics,
-                report.against,
-            )
-        ),
+        "Tables": _tables(datasets, rows, published, statistics, report),
         "Differences": _differences(statistics),
         "Curves": _curves(results, report),
         "Attributes": figure_part(figure, "Mean over the images of each class; their number below.")
         + "".join(_attribute_part(name, group, report) for name, group in classes.items()),
-        "Galleries": "".join(
-            f"<h3>{escape(gallery.dataset)}: {escape(gallery.title)}</h3>"
-            + cases_part(gallery.cases, HEADINGS[report.measure])
-            for gallery in galleries
-            if gallery.cases
-        ),
+        "Galleries": "".join(_gallery_part(gallery, report) for gallery in galleries),
     }
-    paths.append(out / "report.html")
-    write_text(paths[-1], page("Salient-object detection: " + ", ".join(datasets), parts))
+    write_text(out / "report.html", page("Salient-object detection: " + ", ".join(datasets), parts))
+    return [*paths, out / "report.html"]
+
+
+def _write_attributes(
+    attributes: Sequence[Row],
+    classes: Mapping[str, Sequence[ClassScore]],
+    figure: Figure,
+    report: Report,
+    out: Path,
+) -> list[Path]:
+    """Write the attributes of the images and the scores of their classes."""
+    write_attributes(attributes, out / "attributes.csv")
+    tables = (attribute_table(name, group, report.measure) for name, group in classes.items())
+    write_text(out / "attributes.md", "\n".join(tables))
+    figure.savefig(out / "attributes.png", dpi=150)
+    return [out / f"attributes.{kind}" for kind in ("csv", "md", "png")]
+
+
+def _draw_galleries(
+    galleries: Sequence[_Gallery], report: Report, out: Path, *, named: bool
+) -> list[Path]:
+    """Draw the galleries that have images, with the data set in the file's name if ``named``."""
+    paths = []
+    for gallery in galleries:
+        name = f"{gallery.file}-{gallery.dataset}" if named else gallery.file
+        chosen = {gallery.file: gallery.cases[:_CASES]}
+        if gallery.cases:
+            paths.append(draw_grid(chosen, out / f"{name}.png", heading=HEADINGS[report.measure]))
     return paths
+
+
+def _tables(
+    datasets: Sequence[str],
+    rows: Sequence[Row],
+    published: Sequence[Row],
+    statistics: Statistics,
+    report: Report,
+) -> str:
+    """Return the tables of each data set."""
+    groups = ([row for row in rows if row["dataset"] == name] for name in datasets)
+    return "".join(
+        table_part(table)
+        for group in groups
+        for table in make_tables(group, published, None, statistics, report.against)
+    )
+
+
+def _gallery_part(gallery: _Gallery, report: Report) -> str:
+    """Return one gallery with its heading; nothing of an empty one."""
+    if not gallery.cases:
+        return ""
+    heading = f"<h3>{escape(gallery.dataset)}: {escape(gallery.title)}</h3>"
+    return heading + cases_part(gallery.cases, HEADINGS[report.measure])
 
 
 def page(title: str, parts: Mapping[str, str]) -> str:
