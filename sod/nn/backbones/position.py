@@ -44,7 +44,7 @@ def traced_dino_position(
         grid: Rows and columns of the new grid; symbols while a graph is traced.
     """
     prefix = embedding.shape[1] - trained[0] * trained[1]
-    patches = embedding[0, prefix:].unflatten(0, trained).float()
+    patches = embedding[0, prefix:].reshape(*trained, -1).float()
     cells = [torch.arange(new, dtype=torch.float32, device=embedding.device) for new in grid]
     ends = [cell[-1] == old - 1 for cell, old in zip(cells, trained, strict=True)]
     rows, columns = (
