@@ -57,7 +57,9 @@ def measure(images: Path, size: int) -> None:
         for photo in photos:
             method.features(photo)
         backbone = time.process_time() - start
-    print(f"| {size} | {seconds:.1f} | {seconds - backbone:.1f} | {after - before:.0f} |", flush=True)
+    print(
+        f"| {size} | {seconds:.1f} | {seconds - backbone:.1f} | {after - before:.0f} |", flush=True
+    )
 
 
 def peak() -> float:
