@@ -10,11 +10,13 @@ from sod.core.errors import SodError
 from sod.evaluation.benchmark import Row
 from sod.evaluation.lists import BenchmarkEntry
 
-ENSEMBLE = "ensemble"
+ENSEMBLE, DISTILLED = "ensemble", "distilled"
 
 
 def entries_of_run(run: str) -> list[BenchmarkEntry]:
-    """Return the entries of a run for a benchmark: ``genN-NAME``, and ``genN-ensemble``.
+    """Return the entries of a run for a benchmark: ``genN-NAME`` and ``genN-ensemble``.
+
+    The distilled network, if there is one, is ``genN-distilled`` of the last generation.
 
     Args:
         run: The folder of the run.
@@ -38,6 +40,8 @@ def entries_of_run(run: str) -> list[BenchmarkEntry]:
         ensemble = ("--ckpt", str(place / "ensemble.ckpt"))
         entries.append(BenchmarkEntry(f"gen{number}-{ENSEMBLE}", ensemble))
         number += 1
+    if number > 1 and (student := folder / "student.ckpt").is_file():
+        entries.append(BenchmarkEntry(f"gen{number - 1}-{DISTILLED}", ("--ckpt", str(student))))
     return entries
 
 
