@@ -55,13 +55,10 @@ def camouflage_degree(image: Image, foreground: Mask) -> Array:
 
 def _patches(lab: Image, region: Image) -> tuple[npt.NDArray[np.int64], Image]:
     """Return the corners ``[N, 2]`` and the content ``[N, 147]`` of patches within a region."""
-    padding = [(0, -(size - _PATCH) % _STEP) for size in region.shape]
-    masked = np.pad(lab * region[..., None], [*padding, (0, 0)], mode="reflect")
-    padded = np.pad(region, padding)
     windows = np.lib.stride_tricks.sliding_window_view
-    whole = windows(padded, (_PATCH, _PATCH))[::_STEP, ::_STEP].all((2, 3))
+    whole = windows(region, (_PATCH, _PATCH))[::_STEP, ::_STEP].all((2, 3))
     corners = np.argwhere(whole)
-    content = windows(masked, (_PATCH, _PATCH, 3))[::_STEP, ::_STEP, 0][whole]
+    content = windows(lab, (_PATCH, _PATCH, 3))[::_STEP, ::_STEP, 0][whole]
     return corners * _STEP, content.reshape(len(corners), 3 * _PATCH**2)
 
 

@@ -17,18 +17,30 @@ from mutation.runner import Runner
 
 ROOT = Path(__file__).parents[2]
 METHODS = [f"tests/methods/test_{name}.py" for name in ("peekaboo", "found", "connnet", "student")]
+TUNED = "tests/methods/test_tuned_arguments.py"
 TESTS = {
-    "sod/spectral": ["tests/spectral"],
-    "sod/refinement": ["tests/refinement", "tests/metrics/test_protocols.py"],
+    "sod/spectral": ["tests/spectral/test_eigen.py", "tests/spectral"],
+    "sod/refinement": [
+        "tests/refinement/test_systems.py",
+        "tests/refinement/test_bilateral.py",
+        "tests/refinement",
+        "tests/metrics/test_protocols.py",
+    ],
     "sod/metrics": [
+        "tests/metrics/test_pysod.py",
         "tests/metrics",
         "tests/evaluation/test_saved_maps.py",
         "tests/test_devices.py",
     ],
     "sod/nn/connectivity": ["tests/nn/connectivity", "tests/nn/decoders", METHODS[2]],
-    "sod/nn/losses": ["tests/nn/losses", "tests/nn/decoders", *METHODS],
-    "sod/methods/tokencut.py": ["tests/spectral", "tests/methods/test_tokencut.py"],
-    "sod/methods/peekaboo.py": [*METHODS[:2], "tests/engine/test_training_options.py"],
+    "sod/nn/losses": [
+        "tests/nn/test_consensus.py",
+        "tests/nn/losses",
+        "tests/nn/decoders",
+        *METHODS,
+    ],
+    "sod/methods/tokencut.py": ["tests/methods/test_tokencut.py", TUNED, "tests/spectral"],
+    "sod/methods/peekaboo.py": [*METHODS[:2], TUNED, "tests/engine/test_training_options.py"],
     "sod/methods/connnet.py": [METHODS[2], "tests/methods/test_published_settings.py"],
     "sod/methods/student.py": [METHODS[3], "tests/methods/test_published_settings.py"],
     "sod/methods/generations/combination.py": ["tests/methods/generations/test_combination.py"],

@@ -124,8 +124,9 @@ class Runner:
 
         options = ["-x", "-q", "-p", "no:cacheprovider", "--no-header", "-W", "ignore"]
         options += ["-k", OTHER_PROCESSES]
-        # The module's own tests first and alone: most mutants need no others to be collected.
-        for part in (tests[:1], tests[1:]):
+        # The files that are named first, alone: most mutants need no folders to be collected.
+        few = next((n for n, test in enumerate(tests) if not test.endswith(".py")), len(tests))
+        for part in (tests[:few], tests[few:]):
             status = int(pytest.main([*options, *part])) if part else 0
             if status not in (0, pytest.ExitCode.NO_TESTS_COLLECTED):
                 os._exit(status)
