@@ -47,7 +47,7 @@ floors:
 	$(PYTHON) -m venv .venv-floors
 	.venv-floors/bin/python -m pip install --quiet uv
 	.venv-floors/bin/uv pip install --python .venv-floors/bin/python --resolution lowest-direct . 'pytest>=8' 'pytest-xdist>=3.6' 'hypothesis>=6.100'
-	OMP_NUM_THREADS=1 .venv-floors/bin/python -m pytest tests/core tests/data tests/nn/test_resize.py tests/labels tests/engine/test_content.py tests/prediction/test_working_size.py
+	OMP_NUM_THREADS=1 .venv-floors/bin/python -m pytest tests/core tests/data tests/nn/test_resize.py tests/labels tests/engine/test_content.py tests/prediction/test_full_size.py
 
 clean:
 	rm -rf .venv .venv-floors $(OUT) site *.egg-info

@@ -39,6 +39,7 @@ from sod.engine.plugins import load_plugins
 from sod.engine.processes import join_processes
 from sod.engine.progress import StepProgress
 from sod.engine.registry import full_name, method_class
+from sod.engine.restoring import CheckedConnector
 from sod.engine.stated import check_arguments
 
 
@@ -169,6 +170,7 @@ class SodCLI(LightningCLI):
         except (MisconfigurationException, RuntimeError, TypeError, ValueError) as error:
             raise SodError(f"trainer: {' '.join(str(error).split())}") from error
         trainer._signal_connector = _NoSignals(trainer)
+        trainer._checkpoint_connector = CheckedConnector(trainer)
         join_processes(trainer)
         _give_notice(emulation_notice(str(trainer.precision), trainer.strategy.root_device))
         return trainer

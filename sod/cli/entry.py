@@ -11,6 +11,7 @@ import sod
 from sod.cli.catalogue import COMMANDS
 from sod.cli.early import check_early
 from sod.cli.unexpected import report_unexpected, show_traceback
+from sod.core.at_end import AT_END
 from sod.core.errors import SodError, suggest
 from sod.core.names import one_line
 from sod.core.stopping import STOP, Interrupted, end_workers
@@ -46,8 +47,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         end_workers()
         sys.stderr.write(f"{stop}\n")
         return stop.exit_code
+    except OSError as error:  # a disk that is full, a folder that is read only
+        name = error.filename or "a file"
+        return fail(SodError(f"{name}: cannot be read or written: {error.strerror or error}."))
     except Exception as error:
         return report_unexpected(error, words)
+    finally:
+        AT_END.close()
 
 
 def _run(name: str, *arguments: str) -> int:

@@ -5,11 +5,12 @@ the key, its file and the nearest known key instead.
 """
 
 import inspect
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import is_dataclass
 from itertools import pairwise
 from typing import Any, get_type_hints
+
+import yaml
 
 from sod.cli.arguments import pairs
 from sod.core.errors import SodError, suggest
@@ -94,8 +95,21 @@ def model_name(arguments: Sequence[str]) -> str | None:
         name = _class_of(config) or name
     for key, value in pairs(arguments):
         if key in {"model", "model.class_path"} and value:
-            name = json.loads(value)["class_path"] if value.startswith("{") else value
+            name = _named(value) if value.startswith("{") else value
     return name
+
+
+def _named(text: str) -> str:
+    """Return the class that a mapping in JSON or YAML names.
+
+    Raises:
+        SodError: It names none.
+    """
+    try:
+        name = yaml.safe_load(text)["class_path"]
+    except (yaml.YAMLError, KeyError, TypeError, RecursionError) as error:
+        raise SodError(f"--model {text[:60]}: is no mapping with a class_path.") from error
+    return str(name)
 
 
 def _class_of(config: dict[str, Any]) -> str | None:

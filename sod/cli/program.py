@@ -6,12 +6,32 @@ from typing import Any, Protocol
 
 import pytorch_lightning as pl
 from rich.console import Console
+from rich.text import Text
 
+from sod.core.names import one_line
 from sod.data.datamodule import SaliencyData
 from sod.engine.method import Method
 
 console = Console()
 """Standard output, for tables and paths."""
+
+
+def say(text: str, style: str = "") -> None:
+    """Print text as it is: names of files are no markup, and each stays on its line.
+
+    Args:
+        text: One line or several.
+        style: A colour of rich.
+    """
+    for line in text.split("\n"):
+        console.print(Text(one_line(line), style), soft_wrap=True, highlight=False)
+
+
+def say_failed(failures: Sequence[str]) -> None:
+    """Print one line for each file that gave no result; a name may hold line breaks."""
+    for failure in failures:
+        line = Text.assemble(("failed", "red"), f" {one_line(failure)}")
+        console.print(line, soft_wrap=True, highlight=False)
 
 
 class Program(Protocol):

@@ -22,6 +22,9 @@ try:
 except ImportError:  # Windows has no such locks
     fcntl = None  # type: ignore[assignment]
 
+UNDECODED = "backslashreplace"
+"""How bytes in names of files that are no valid text are written into texts."""
+
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
@@ -108,8 +111,12 @@ def _umask() -> int:
     return mask
 
 
-def make_folder(out: str) -> Path:
-    """Create the output folder that the option ``--out`` names.
+def make_folder(out: str, option: str = "--out") -> Path:
+    """Create the output folder that an option names.
+
+    Args:
+        out: The folder.
+        option: The option, for messages.
 
     Raises:
         SodError: The folder cannot be created.
@@ -118,7 +125,7 @@ def make_folder(out: str) -> Path:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise SodError(f"--out {out}: cannot be created: {error.strerror}.") from error
+        raise SodError(f"{option} {out}: cannot be created: {error.strerror}.") from error
     return path
 
 
@@ -129,7 +136,21 @@ def write_text(path: Path, text: str) -> None:
         SodError: The file cannot be written.
     """
     with atomic_file(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors=UNDECODED)
+
+
+@contextmanager
+def atomic_text(path: Path) -> Iterator[IO[str]]:
+    """Open a UTF-8 text file to write it as :func:`atomic_file` does, with line ends as given.
+
+    Raises:
+        SodError: The file cannot be written.
+    """
+    with (
+        atomic_file(path) as temporary,
+        temporary.open("w", newline="", encoding="utf-8", errors=UNDECODED) as file,
+    ):
+        yield file
 
 
 def read_yaml(path: str | Path, option: str) -> dict[str, Any]:

@@ -9,7 +9,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO
 
+from sod.core.at_end import AT_END
+from sod.core.distributed import is_rank_zero
 from sod.core.errors import SodError
+from sod.core.files import make_folder
 
 try:
     import fcntl
@@ -37,8 +40,8 @@ def locked_folder(folder: Path, option: str = "--out") -> Iterator[None]:
     Raises:
         SodError: Another process holds the lock; the message names it.
     """
-    path = folder / LOCK
-    file = _acquire(path, f"{option} {folder}")
+    path = folder.resolve() / LOCK
+    file = None if path in _HELD else _acquire(path, f"{option} {folder}")
     if file is None:
         yield
         return
@@ -50,6 +53,24 @@ def locked_folder(folder: Path, option: str = "--out") -> Iterator[None]:
             path.unlink(missing_ok=True)
         _HELD.discard(path)
         file.close()
+
+
+def output_folder(out: str, option: str = "--out") -> Path:
+    """Create a folder that a command writes to, and keep other processes out until it ends.
+
+    The first of several processes holds the lock.
+
+    Args:
+        out: The folder.
+        option: The option that named it, for messages.
+
+    Raises:
+        SodError: It cannot be created, or another process writes there; the message names it.
+    """
+    folder = make_folder(out, option)
+    if is_rank_zero():
+        AT_END.enter_context(locked_folder(folder, option))
+    return folder
 
 
 def is_locked(folder: Path) -> bool:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal, get_args
 
 from pytorch_lightning import LightningDataModule
@@ -10,12 +11,15 @@ from pytorch_lightning.trainer.states import TrainerFn
 
 from sod.core.errors import SodError
 from sod.core.seed import check_seed, run_seed
-from sod.data.benchmarks import Dataset, find_dataset
+from sod.data.benchmarks import Dataset
 from sod.data.dataset import OnError, Regions, SaliencyDataset
 from sod.data.groups import with_few_masks
 from sod.data.loader import Loader, default_workers
+from sod.data.sampler import share_of_step
 from sod.data.samples import Sample
-from sod.data.transforms import Augmentation, EvalTransform, TrainTransform
+from sod.data.splits import Images, Split, find_splits
+from sod.data.transforms import Augmentation, TrainTransform
+from sod.data.working_size import WorkingSize
 
 BatchSizePer = Literal["process", "step"]
 
@@ -54,6 +58,7 @@ class SaliencyData(LightningDataModule):
     strict: bool = False  # whether an unreadable image ends a training without masks
     _groups = False
     _labelled: int | None = None
+    _kept: Images = MappingProxyType({})  # the images that a run began with
 
     def __init__(
         self,
@@ -124,14 +129,7 @@ class SaliencyData(LightningDataModule):
         """
         if self.batch_size_per == "process":
             return self.batch_size
-        images, rest = divmod(self.batch_size, processes * accumulated)
-        if rest:
-            raise SodError(
-                f"data.batch_size: {self.batch_size} images per optimiser step cannot be shared by "
-                f"{processes} processes x {accumulated} accumulated batches: give a multiple of "
-                f"{processes * accumulated}"
-            )
-        return images
+        return share_of_step(self.batch_size, processes, accumulated)
 
     def check_training(self) -> None:
         """Look up the images to train and to validate on, and the masks that will be read.
@@ -194,8 +192,7 @@ class SaliencyData(LightningDataModule):
         Raises:
             SodError: A dataset is missing, or one of its images has no mask.
         """
-        datasets = self._datasets("test", self.test)
-        return [self._eval_loader(dataset.samples, masks=True) for dataset in datasets]
+        return [self._eval_loader(d.samples, masks=True) for d in self._datasets("test", self.test)]
 
     def test_samples(self) -> list[tuple[str, list[Sample]]]:
         """Return the name and the samples of each test dataset.
@@ -203,8 +200,7 @@ class SaliencyData(LightningDataModule):
         Raises:
             SodError: A dataset is missing.
         """
-        datasets = self._datasets("test", self.test)
-        return [(dataset.name, dataset.samples) for dataset in datasets]
+        return [(each.name, each.samples) for each in self._datasets("test", self.test)]
 
     def variant(
         self,
@@ -238,7 +234,7 @@ class SaliencyData(LightningDataModule):
             batch_size_per=self.batch_size_per,
             val_masks=self.val_masks,
         )
-        copy.strict = self.strict
+        copy.strict, copy._kept = self.strict, self._kept
         return copy
 
     def train_on(self, labels: Mapping[Path, Path]) -> None:
@@ -263,21 +259,23 @@ class SaliencyData(LightningDataModule):
         Raises:
             SodError: A dataset is missing.
         """
-        return [s for dataset in self._datasets("train", self.train) for s in dataset.samples]
+        return [s for split in self.train_splits() for s in split.samples(self._kept)]
+
+    def train_splits(self) -> list[Split]:
+        """Return the training datasets as they are now; a missing one raises a SodError."""
+        return find_splits(self.root, "train", self.train, self.drop_defects)
+
+    def keep_to(self, images: Images) -> None:
+        """Train on these images only, in this order, where the datasets are among them."""
+        self._kept = images
 
     def _datasets(self, field: str, names: str | None) -> list[Dataset]:
         """Return the datasets of a comma-separated list; ``field`` is for error messages."""
-        split = [name.strip() for name in (names or "").split(",") if name.strip()]
-        if not split:
-            raise SodError(f"data.{field}: no dataset named; give a benchmark's name or a folder")
-        datasets = [find_dataset(self.root, name, self.drop_defects) for name in split]
-        empty = [dataset.name for dataset in datasets if not dataset.samples]
-        if empty:
-            raise SodError(f"data.{field}: {empty[0]} has no images")
-        return datasets
+        splits = find_splits(self.root, field, names, self.drop_defects)
+        return [split.dataset for split in splits]
 
     def _eval_loader(self, samples: list[Sample], masks: bool) -> Loader:
-        dataset = SaliencyDataset(samples, EvalTransform(), masks, self.seed)
+        dataset = SaliencyDataset(samples, WorkingSize(), masks, self.seed)
         on_error: OnError = "raise" if masks or self.strict else "collect"
         return self._loader(dataset, self.eval_batch_size, training=False, on_error=on_error)
 

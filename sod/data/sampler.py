@@ -5,6 +5,8 @@ from collections.abc import Iterator, Sized
 
 from torch.utils.data import Dataset, DistributedSampler
 
+from sod.core.errors import SodError
+
 
 class EpochSampler(DistributedSampler[int]):
     """Sampler that shuffles in each epoch and yields ids ``epoch * length + index``.
@@ -70,3 +72,24 @@ def length_of(dataset: "Dataset[object]") -> int:
 def batches(samples: int, batch_size: int, drop_last: bool) -> int:
     """Return the number of batches in an epoch of one process."""
     return samples // batch_size if drop_last else math.ceil(samples / batch_size)
+
+
+def share_of_step(batch_size: int, processes: int, accumulated: int) -> int:
+    """Return the images per batch of one process, for so many images in an optimiser step.
+
+    Args:
+        batch_size: Images of one step.
+        processes: World size.
+        accumulated: Batches per optimiser step.
+
+    Raises:
+        SodError: They cannot be shared equally.
+    """
+    images, rest = divmod(batch_size, processes * accumulated)
+    if rest:
+        raise SodError(
+            f"data.batch_size: {batch_size} images per optimiser step cannot be shared by "
+            f"{processes} processes x {accumulated} accumulated batches: give a multiple of "
+            f"{processes * accumulated}"
+        )
+    return images

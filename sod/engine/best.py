@@ -5,6 +5,8 @@ from typing import Any
 
 import pytorch_lightning as pl
 
+from sod.core.errors import SodError
+from sod.core.structure import faults
 from sod.engine.checkpoint import read_checkpoint
 
 
@@ -36,7 +38,16 @@ class BestScore:
         return {"figure": self.figure, "value": self.value, "step": self.step}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a state of the same figure; that of another one is no measure."""
+        """Go on from a state of the same figure; that of another one is no measure.
+
+        Raises:
+            SodError: It is no such state.
+        """
+        fault = next(
+            faults(state, {"figure": "", "value": 0.0, "step": 0} if state else {}, "best"), None
+        )
+        if fault is not None:
+            raise SodError(f"{fault}: the checkpoint is damaged.")
         if state.get("figure") == self.figure and state.get("value") is not None:
             self.offer(float(state["value"]), int(state["step"]))
 
@@ -46,7 +57,10 @@ class BestScore:
         A run may have been killed after it wrote ``best.ckpt`` and before it wrote that down.
         """
         if path.is_file():
-            self.restore(read_checkpoint(path).get("best", {}))
+            try:
+                self.restore(read_checkpoint(path).get("best", {}))
+            except SodError as error:
+                raise SodError(f"{path}: {error} Move it away to go on without it.") from error
 
     def measured(self, trainer: pl.Trainer) -> float | None:
         """Return the value that the validation has just logged, or None."""

@@ -10,8 +10,9 @@ from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from sod.core.errors import SodError
 from sod.core.files import atomic_file
+from sod.core.formats import made_by
 from sod.core.tensors import check_finite, load_pickled
-from sod.engine.content import checked_content, made_by
+from sod.engine.content import checked_content
 from sod.engine.location import locate_weights
 from sod.engine.method import Method
 from sod.engine.model_file import read_model

@@ -5,24 +5,12 @@ from typing import Any
 
 from torch import Tensor
 
-import sod
 from sod.core.errors import SodError
-from sod.core.names import one_line
+from sod.core.formats import check_format
 from sod.engine.stated import check_plain
 
 FORMAT = 1
 """Number of the layout of checkpoints and models; files without a number are older than 1."""
-
-
-def stamp() -> dict[str, Any]:
-    """Return the entries that say how a file is laid out, and which version wrote it."""
-    return {"format": FORMAT, "sod_version": sod.__version__}
-
-
-def made_by(content: Mapping[str, Any]) -> str:
-    """Return which version wrote a checkpoint, for messages."""
-    version = content.get("sod_version")
-    return f"sod {one_line(version)[:20]}" if isinstance(version, str) else "sod before 0.1"
 
 
 def checked_content(content: object, where: str) -> dict[str, Any]:
@@ -37,12 +25,7 @@ def checked_content(content: object, where: str) -> dict[str, Any]:
     """
     if not isinstance(content, dict) or not {"method", "state_dict"} <= content.keys():
         raise SodError(f"{where}: is not a checkpoint written by `sod fit`.")
-    number = content.get("format", 0)
-    if not isinstance(number, int) or number > FORMAT:
-        raise SodError(
-            f"{where}: has format {number!r:.20} and was written by {made_by(content)}; this is "
-            f"sod {sod.__version__}, which reads formats up to {FORMAT}: install the newer one."
-        )
+    check_format(content, FORMAT, where)
     _check_method(content, where)
     _check_state(content["state_dict"], where)
     students = content.get("students", [])

@@ -14,9 +14,10 @@ from typing_extensions import Self
 
 from sod.core.errors import SodError
 from sod.core.files import state_checksum
+from sod.core.formats import stamp
 from sod.core.memory import NoMemory, attempt
 from sod.data.dataset import AnyBatch, Batch
-from sod.engine.content import stamp
+from sod.engine.content import FORMAT
 from sod.engine.location import weights_checksums
 from sod.engine.monitors import LABEL_FREE, label_free_measures
 from sod.engine.portable import portable_arguments
@@ -243,7 +244,7 @@ class Method(LightningModule, ABC):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Store name and arguments as primitives, so that opening the file runs no code."""
-        checkpoint |= {"method": type(self).__name__, **stamp()}
+        checkpoint |= {"method": type(self).__name__, **stamp(FORMAT)}
         checkpoint["hyper_parameters"] = self.arguments()
         checkpoint["weights_sha256"] = weights_checksums(checkpoint["hyper_parameters"])
 
@@ -278,7 +279,7 @@ class Method(LightningModule, ABC):
         """Return a checkpoint that holds all weights and refers to no other file."""
         return {
             "method": type(self).__name__,
-            **stamp(),
+            **stamp(FORMAT),
             "hyper_parameters": portable_arguments(self.arguments()),
             "state_dict": self.state_dict(),
         }

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from sod.core.errors import SodError
 from sod.core.files import read_yaml
+from sod.engine.run_images import IMAGES
 
 CONFIG = "config.yaml"
 FILES = (CONFIG, "last.ckpt", "best.ckpt", "pipeline.json", "generations.png")
@@ -46,7 +47,7 @@ def clear_run(folder: Path, ckpt: str | None) -> None:
     if ckpt is not None and folder.resolve() in Path(ckpt).resolve().parents:
         raise SodError(f"--overwrite: would remove --ckpt {ckpt}: give another --out, or move it.")
     try:
-        for name in FILES:
+        for name in (*FILES, IMAGES):
             (folder / name).unlink(missing_ok=True)
         for pattern in FOLDERS:
             for path in folder.glob(pattern):

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any, NamedTuple
 
 import torch
@@ -62,14 +61,15 @@ def find_runs(parent: Path) -> Iterator[Run]:
     """
     for config in sorted(parent.rglob(CONFIG)):
         content = read_yaml(config, "--runs")
-        if "trainer" in content and "model" in content and (content.get("data") or {}).get("train"):
+        if "trainer" in content and "model" in content and _part(content, "data").get("train"):
             yield _run(config.parent, content)
 
 
 def _run(folder: Path, config: dict[str, Any]) -> Run:
-    model, data, trainer = (config.get(key) or {} for key in ("model", "data", "trainer"))
-    last, best = _content(folder / "last.ckpt"), _content(folder / "best.ckpt").get("best")
+    model, data, trainer = (_part(config, key) for key in ("model", "data", "trainer"))
+    last, best = _content(folder / "last.ckpt"), _content(folder / "best.ckpt")
     steps, total = last.get("global_step"), trainer.get("max_steps")
+    steps = steps if isinstance(steps, int) else None
     total = total if steps is not None and isinstance(total, int) and total > 0 else None
     times = [path.stat().st_mtime for path in folder.iterdir() if path.is_file()]
     return Run(
@@ -78,17 +78,28 @@ def _run(folder: Path, config: dict[str, Any]) -> Run:
         str(data["train"]),
         steps,
         total,
-        (str(best["figure"]), float(best["value"])) if best and best.get("value") else None,
+        _score(_part(best, "best")),
         datetime.fromtimestamp(max(times)),
         bool(last) and (total is None or (steps or 0) >= total),
         is_locked(folder),
     )
 
 
+def _part(content: dict[str, Any], key: str) -> dict[str, Any]:
+    """Return a part that should be a mapping; an empty one if it is none."""
+    part = content.get(key)
+    return part if isinstance(part, dict) else {}
+
+
+def _score(best: dict[str, Any]) -> tuple[str, float] | None:
+    figure, value = best.get("figure"), best.get("value")
+    return (str(figure), float(value)) if isinstance(value, int | float) else None
+
+
 def _content(path: Path) -> dict[str, Any]:
     """Return a checkpoint's content, nothing of one that is not there or cannot be read."""
     try:
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except (OSError, RuntimeError, ValueError, UnpicklingError):
+    except Exception:  # damaged files raise many kinds
         return {}
     return content if isinstance(content, dict) else {}

@@ -8,6 +8,9 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
+from sod.core.errors import SodError
+from sod.core.structure import faults
+
 
 class RunLength(Callback):
     """Lets a cosine fall over the new length of a resumed run, and says so.
@@ -29,7 +32,13 @@ class RunLength(Callback):
         return {"steps": self._now}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Remember the length that the run had."""
+        """Remember the length that the run had.
+
+        Raises:
+            SodError: It is no number.
+        """
+        for fault in faults(state_dict, {"steps": 0.0}, "callbacks.RunLength"):
+            raise SodError(f"is damaged: {fault}.")
         self._before = state_dict["steps"]
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

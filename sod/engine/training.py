@@ -19,7 +19,9 @@ from sod.data.datamodule import SaliencyData
 from sod.engine.checkpoint import load_checkpoint, read_checkpoint
 from sod.engine.log import quiet_writer
 from sod.engine.method import Method
+from sod.engine.restoring import steps_of
 from sod.engine.run_folder import CONFIG, RunPlan, check_same_run, clear_run, holds_run
+from sod.engine.run_images import changed, files_of, read_images, write_images
 from sod.engine.trainer import (
     BuildTrainer,
     FitOptions,
@@ -98,6 +100,7 @@ class Training:
         """
         with self._stack, quiet_writer():
             make_folder(self.plan.folder)
+            self._keep_images()
             try:
                 yield
             except OSError as error:
@@ -106,6 +109,13 @@ class Training:
                     f"{name}: cannot be read or written: {error.strerror or error}; when that is "
                     "mended, the same command goes on."
                 ) from error
+
+    def _keep_images(self) -> None:
+        """Train on the images that the run began with, and name those that came or went."""
+        images = read_images(self.folder) or {}
+        for line in changed(images, files_of(self.data)):
+            self.report(line)
+        self.data.keep_to(images)
 
     @cached_property
     def plan(self) -> RunPlan:
@@ -132,14 +142,31 @@ class Training:
         self._stack.enter_context(locked_folder(folder))
         if self.overwrite:
             clear_run(folder, self.ckpt)
-        own = beside is not None and beside.resolve() == folder.resolve()
+        plan = RunPlan(str(folder), self._resume(folder, resume))
+        self._note_images(folder, plan.resume)
+        return plan
+
+    def _resume(self, folder: Path, resume: str | None) -> str | None:
+        """Return the checkpoint to go on from: that of the folder, if it holds this run.
+
+        Raises:
+            SodError: It holds a run of another configuration.
+        """
+        own = resume is not None and Path(resume).parent.resolve() == folder.resolve()
         if own or not self.resumable or not holds_run(folder):
-            return RunPlan(str(folder), resume)
+            return resume
         with tempfile.TemporaryDirectory() as place:
             self.save_config(Path(place) / CONFIG)
             check_same_run(folder, Path(place) / CONFIG)
         last = folder / "last.ckpt"
-        return RunPlan(str(folder), str(last) if last.is_file() else resume)
+        return str(last) if last.is_file() else resume
+
+    def _note_images(self, folder: Path, resume: str | None) -> None:
+        """Write down the images of a run that begins, or begins to be written in this folder."""
+        before = Path(resume).parent if resume else folder
+        known = read_images(before) if resume or holds_run(folder) else None
+        if known is None or before.resolve() != folder.resolve():
+            write_images(folder, known or files_of(self.data))
 
     @property
     def folder(self) -> Path:
@@ -161,7 +188,7 @@ class Training:
             SodError: ``patience`` is set and nothing is scored.
         """
         resume = self.plan.resume
-        done = int(read_checkpoint(resume)["global_step"]) if resume else 0
+        done = steps_of(read_checkpoint(resume), resume) if resume else 0
         trainer = training_trainer(
             method, self.data, self.folder, self.build_trainer, self.options, self.report, done
         )

@@ -21,6 +21,7 @@ from sod.data.reading import read_mask
 from sod.data.samples import Sample
 from sod.engine.method import Method
 from sod.metrics.answers import best_iou, set_measures
+from sod.nn.resize import resize
 from sod.prediction.answers import choose_answers
 
 Row = dict[str, Any]
@@ -63,7 +64,9 @@ class AnswerEvaluation(Callback):
             if mask is None:
                 raise SodError(f"{sample.image}: has no mask to be measured with.")
             answers = choose_answers(pl_module.proposals(image, saliency[0]), self.count)
-            masks, truth = answers.maps > 0.5, _masks(sample, mask).to(answers.maps.device)
+            truth = _masks(sample, mask).to(answers.maps.device)
+            size = (truth.shape[-2], truth.shape[-1])
+            masks = resize(answers.maps[None].float(), size)[0] > 0.5
             measures = {f"best_iou_{k}": v for k, v in best_iou(masks, truth, self.counts).items()}
             measures |= set_measures(masks, answers.scores, truth)
             row = {"dataset": self.datasets[dataloader_idx], "name": sample.name}

@@ -16,6 +16,7 @@ from sod.data.samples import Sample, discover_images
 from sod.metrics.boxes import component_boxes
 from sod.metrics.corloc import CorLoc, is_found, saliency_box
 from sod.prediction.callback import PredictionCallback, refined_maps
+from sod.prediction.full_size import own_size
 from sod.refinement.kinds import Refinement
 
 Boxes = dict[str, Tensor]
@@ -99,8 +100,8 @@ class Discovery(PredictionCallback):
 
     def process(self, batch: AnyBatch, outputs: Any, method: pl.LightningModule) -> None:  # noqa: ANN401
         """Compute the boxes of one batch."""
-        for sample, _, map_ in refined_maps(batch, outputs["saliency"], self.refinement):
-            box = saliency_box(map_)
+        for sample, image, map_ in refined_maps(batch, outputs["saliency"], self.refinement):
+            box = saliency_box(own_size(sample, image, map_))
             self.metric.update(box, self.boxes[sample.name])
             corners = [float("nan")] * 4 if box is None else [float(edge) for edge in box]
             row = dict(zip(["x0", "y0", "x1", "y1"], corners, strict=True))

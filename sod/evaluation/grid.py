@@ -6,6 +6,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from sod.core.files import atomic_file
 from sod.evaluation.gallery import Case
 
 _GAP = 10  # pixels between panels
@@ -50,7 +51,8 @@ def draw_grid(
             _write(draw, caption, (start + width / 2, top + panel.height + _TEXT / 2 + 2), width)
         top += height
     path.parent.mkdir(parents=True, exist_ok=True)
-    canvas.save(path)
+    with atomic_file(path) as temporary:
+        canvas.save(temporary, "png")
     return path
 
 

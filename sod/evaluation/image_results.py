@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 import numpy as np
 import torch
 
 from sod.core.errors import SodError
+from sod.core.files import atomic_file
 from sod.metrics.functional import Measured, needed_curves
 from sod.metrics.protocols import Protocol, get_protocol
 
@@ -67,11 +68,16 @@ def save_results(results: ImageResults, path: Path) -> None:
     """Write the results to an ``.npz`` file.
 
     Raises:
-        OSError: The file cannot be written.
+        SodError: The file cannot be written.
     """
+    with atomic_file(path) as temporary, temporary.open("wb") as file:
+        _save(results, file)
+
+
+def _save(results: ImageResults, file: IO[bytes]) -> None:
     values, curves, counts = (part.numpy() for part in results.measured)
     np.savez_compressed(
-        path,
+        file,
         protocol=np.array(results.protocol.name),
         measures=np.array(results.measures, dtype=np.str_),
         names=np.array(results.names, dtype=np.str_),

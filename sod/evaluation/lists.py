@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from matplotlib.lines import Line2D
+
 from sod.core.configs import find_config, is_config, packaged_configs
 from sod.core.errors import SodError, suggest, suggest_path
 from sod.core.files import read_yaml
@@ -95,6 +97,8 @@ def _list_file(text: str) -> MethodList | None:
         entries += _runs(str(label), sources)
     sets = content.get("sets")
     names = ",".join(map(str, sets)) if isinstance(sets, list) else sets
+    if not isinstance(names, str | None):
+        raise SodError(f"{path}: sets: expected names of data sets, not {names!r:.40}.")
     return MethodList(_checked(entries), names, styles)
 
 
@@ -105,7 +109,12 @@ def _described(label: str, value: Any, path: Path) -> tuple[Any, dict[str, Any]]
     _check_keys(value, _KEYS, f"{path}: methods.{label}")
     if "source" not in value:
         raise SodError(f"{path}: methods.{label}: has no 'source'.")
-    return value["source"], {key: value[key] for key in _STYLE if key in value}
+    style = {key: value[key] for key in _STYLE if key in value}
+    try:
+        Line2D([], [], **style)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise SodError(f"{path}: methods.{label}: is no style of a line: {error}") from error
+    return value["source"], style
 
 
 def _check_keys(content: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:

@@ -11,6 +11,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from sod.core.files import atomic_text, write_text
+from sod.core.names import one_line
 from sod.evaluation.cells import cell_text, interval_text
 from sod.evaluation.evaluator import method_label
 from sod.evaluation.latex import latex
@@ -60,7 +62,7 @@ def write_reports(
     paths = [out / f"metrics.{kind}" for kind in ("json", "csv", "md", "tex", "xlsx")]
     complete = [with_intervals(row, statistics) for row in rows]
     text = json.dumps(complete, indent=2, allow_nan=False)
-    paths[0].write_text(text + "\n", encoding="utf-8")
+    write_text(paths[0], text + "\n")
     columns = columns_of(complete)
     _write_csv(complete, paths[1], columns)
     sheets = [sheet_of("metrics", columns, complete)]
@@ -70,8 +72,8 @@ def write_reports(
         _write_csv(pairs, paths[-1], Pair._fields)
         sheets.append(sheet_of("significance", Pair._fields, pairs))
     write_workbook(paths[4], sheets)
-    paths[2].write_text("\n".join(map(markdown, tables)), encoding="utf-8")
-    paths[3].write_text("\n".join(map(latex, tables)), encoding="utf-8")
+    write_text(paths[2], "\n".join(map(markdown, tables)))
+    write_text(paths[3], "\n".join(map(latex, tables)))
     return paths
 
 
@@ -148,13 +150,15 @@ def rich_table(
         costs = [name for name in names if name in COSTS]
         shown_here = [*[name for name in names if name not in COSTS][:_WIDEST], *costs]
         for table in make_tables(own, published, shown_here, statistics, against):
-            shown = RichTable(title=str(dataset), title_justify="left", box=SIMPLE_HEAD, padding=0)
+            shown = RichTable(
+                title=Text(one_line(str(dataset))), title_justify="left", box=SIMPLE_HEAD, padding=0
+            )
             shown.add_column("method", overflow="fold")
             for _, name in table.columns:
                 shown.add_column(HEADINGS[name], justify="right", no_wrap=True)
             for line in table.lines:
                 cells = [_text(line, column) for column in table.columns]
-                shown.add_row(line.label(table.protocol), *cells)
+                shown.add_row(Text(one_line(line.label(table.protocol))), *cells)
             parts += [shown, *(_note(note) for note in table.notes)]
     return Group(*parts)
 
@@ -164,7 +168,7 @@ def _note(note: str) -> Text:
 
 
 def _write_csv(rows: Iterable[Row], path: Path, columns: Sequence[str]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with atomic_text(path) as file:
         writer = csv.DictWriter(file, columns, restval="", extrasaction="ignore")
         writer.writeheader()
         writer.writerows(rows)

@@ -9,8 +9,9 @@ from torch import Tensor
 
 from sod.core.errors import SodError
 from sod.data.maps import read_map, write_map
-from sod.data.reading import read_image_tensor, read_mask
+from sod.data.reading import read_image, read_mask, to_tensor
 from sod.data.samples import Sample
+from sod.data.working_size import at_working_size
 from sod.evaluation.evaluator import Evaluator, Result, method_label
 from sod.evaluation.gallery import Gallery
 from sod.evaluation.map_sources import MapSource, map_files
@@ -140,6 +141,7 @@ def _compare_names(
 def _load(sample: Sample, file: Path | None) -> tuple[Tensor, Tensor, Tensor]:
     if sample.mask is None:
         raise SodError(f"{sample.image}: has no mask to be measured with.")
-    image, mask = read_image_tensor(sample.image), torch.from_numpy(read_mask(sample.mask))
+    image = to_tensor(at_working_size(read_image(sample.image)))
+    mask = torch.from_numpy(read_mask(sample.mask))
     saliency = torch.zeros(mask.shape) if file is None else read_map(file)
     return image, mask, saliency[None]

@@ -1,10 +1,13 @@
 """Tables as an Excel workbook."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
 import xlsxwriter
+
+from sod.core.files import atomic_file
 
 Cell = str | float | int
 
@@ -33,9 +36,10 @@ def write_workbook(path: Path, sheets: Iterable[Sheet]) -> None:
     """Write sheets with a fixed first row, sortable columns and numbers as numbers.
 
     Raises:
-        OSError: The file cannot be written.
+        SodError: The file cannot be written.
     """
-    with xlsxwriter.Workbook(path, {"nan_inf_to_errors": True}) as book:
+    content = BytesIO()
+    with xlsxwriter.Workbook(content, {"nan_inf_to_errors": True, "in_memory": True}) as book:
         head = book.add_format({"bold": True, "bottom": 1})
         for sheet in sheets:
             page = book.add_worksheet(sheet.name)
@@ -45,6 +49,8 @@ def write_workbook(path: Path, sheets: Iterable[Sheet]) -> None:
             page.freeze_panes(1, 1)
             page.autofilter(0, 0, max(len(sheet.rows), 1), max(len(sheet.columns) - 1, 0))
             page.autofit()
+    with atomic_file(path) as temporary:
+        temporary.write_bytes(content.getvalue())
 
 
 def _plain(value: object) -> Cell:

@@ -8,6 +8,7 @@ from pathlib import Path
 from torch import Tensor
 
 from sod.core.errors import SodError, suggest
+from sod.core.files import atomic_file, atomic_text, write_text
 from sod.evaluation.curves import Styles, curve_figure
 from sod.evaluation.evaluator import Result
 from sod.evaluation.gallery import Gallery
@@ -102,7 +103,7 @@ def write_numbers(results: Sequence[Result], out: Path) -> list[Path]:
     if not (out / "metrics.json").exists():
         rows = [row for result in results for row in result.rows]
         text = json.dumps(rows, indent=2, allow_nan=False)
-        (out / "metrics.json").write_text(text + "\n", encoding="utf-8")
+        write_text(out / "metrics.json", text + "\n")
     paths = [out / "per_image.csv", out / CURVES_FILE, out / "curves.csv"]
     write_per_image(per_image, paths[0])
     if per_group:
@@ -149,8 +150,8 @@ def write_curves(curves: Curves, out: Path) -> None:
         }
         for dataset, methods in curves.items()
     }
-    (out / CURVES_FILE).write_text(json.dumps(numbers) + "\n", encoding="utf-8")
-    with (out / "curves.csv").open("w", newline="", encoding="utf-8") as file:
+    write_text(out / CURVES_FILE, json.dumps(numbers) + "\n")
+    with atomic_text(out / "curves.csv") as file:
         writer = csv.writer(file)
         kinds = list(next(iter(next(iter(numbers.values())).values())))
         writer.writerow(["dataset", "method", "threshold", *kinds])
@@ -165,7 +166,8 @@ def draw_curves(curves: Curves, out: Path, note: str, styles: Styles) -> list[Pa
     figure = curve_figure(curves, note, styles)
     paths = [out / "curves.png", out / "curves.pdf"]
     for path in paths:
-        figure.savefig(path, dpi=200)
+        with atomic_file(path) as temporary:
+            figure.savefig(temporary, dpi=200, format=path.suffix[1:])
     return paths
 
 

@@ -20,12 +20,16 @@ from torch import Tensor
 
 from sod.core.errors import SodError
 from sod.core.files import atomic_file, file_checksum, write_text
-from sod.core.reading import read_text
+from sod.core.formats import check_format, stamp
+from sod.core.reading import read_json, read_text
 from sod.data.levels import to_levels
 from sod.data.maps import check_map
 from sod.data.samples import Sample
 from sod.labels.score import contrast_and_area
 from sod.labels.verified import VerifiedFiles
+
+FORMAT = 1
+"""Number of the layout of a store, which the description of a source states."""
 
 
 class Label(NamedTuple):
@@ -82,6 +86,8 @@ class LabelStore:
         self.labels = self._read()
         self._verified = VerifiedFiles(self.folder / "verified.json")
         others = {label.source for label in self.labels.values()}
+        for other in others:
+            self._check_format(self.folder / f"source-{other}.json")
         if source is not None and others - {source_id(source)}:
             raise SodError(
                 f"{self.folder}: holds pseudo-masks of another source ({others.pop()}, see "
@@ -154,7 +160,8 @@ class LabelStore:
         """
         label, content = encoded
         if not self.labels:
-            description = json.dumps(self.source, indent=2, sort_keys=True) + "\n"
+            described = stamp(FORMAT) | dict(self.source)
+            description = json.dumps(described, indent=2, sort_keys=True) + "\n"
             write_text(self.folder / f"source-{label.source}.json", description)
         path = self.path(sample.name)
         with atomic_file(path) as temporary:
@@ -180,6 +187,12 @@ class LabelStore:
     def reload(self) -> None:
         """Read what other processes have written."""
         self.labels = self._read()
+
+    def _check_format(self, description: Path) -> None:
+        if description.is_file():
+            content = read_json(description, "delete the file")
+            if isinstance(content, dict):
+                check_format(content, FORMAT, f"{description}")
 
     def _parts(self) -> list[Path]:
         return sorted(self.folder.glob("manifest.*.jsonl"))

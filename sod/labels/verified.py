@@ -58,7 +58,7 @@ class VerifiedFiles:
 def _read(path: Path) -> dict[str, Stamp]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     if not isinstance(content, dict):
         return {}

@@ -21,6 +21,7 @@ from sod.engine.trainer import BuildTrainer
 from sod.labels.store import Encoded, LabelStore
 from sod.labels.teachers import describe_source
 from sod.prediction.callback import PredictionCallback, refined_maps
+from sod.prediction.full_size import own_size
 from sod.prediction.sources import SourceData
 from sod.refinement.kinds import Refinement
 
@@ -106,9 +107,9 @@ class LabelWriter(PredictionCallback):
     ) -> list[tuple[str, Sample, Encoded]]:
         """Refine and compress the maps of one batch."""
         return [
-            (name, sample, self.stores[name].encode(sample, map_))
+            (name, sample, self.stores[name].encode(sample, own_size(sample, image, map_)))
             for name, maps in outputs.items()
-            for sample, _, map_ in refined_maps(batch, maps, self.refinement)
+            for sample, image, map_ in refined_maps(batch, maps, self.refinement)
         ]
 
     def take(self, processed: list[tuple[str, Sample, Encoded]]) -> None:

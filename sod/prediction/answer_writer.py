@@ -14,16 +14,18 @@ from PIL import Image
 
 from sod.core.errors import SodError
 from sod.core.files import write_text
+from sod.core.reading import read_json
 from sod.data.dataset import AnyBatch
 from sod.data.pictures import write_picture
 from sod.data.samples import Sample
 from sod.engine.method import Method
 from sod.prediction.answers import choose_answers
 from sod.prediction.callback import PredictionCallback
-from sod.prediction.working_size import full_map, full_pixels
+from sod.prediction.full_size import full_map, full_pixels
 from sod.prediction.writers import render
 from sod.refinement.kinds import Refinement, refine
 
+AGAIN = "remove it and predict again"
 GAP = 8
 """Pixels between the answers of an overlay."""
 PAGE = """<!doctype html><meta charset="utf-8"><title>answers</title>
@@ -95,8 +97,11 @@ class AnswerWriter(PredictionCallback):
     def _scores(self, name: str) -> list[float]:
         """Return the scores of an image's answers; none of one that could not be read."""
         file = self.folder / name / "answers.json"
-        rows = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else []
-        return [float(row["score"]) for row in rows]
+        rows = read_json(file, AGAIN) if file.is_file() else []
+        try:
+            return [float(row["score"]) for row in rows]
+        except (ValueError, KeyError, TypeError) as error:
+            raise SodError(f"{file}: is damaged: {AGAIN}.") from error
 
 
 def side_by_side(pixels: NDArray[np.uint8], maps: list[NDArray[np.float32]]) -> Image.Image:

@@ -93,7 +93,7 @@ def join_parts(folder: Path, samples: Sequence[Sample], target: Path) -> int:
             for row in content["annotations"]:
                 number = len(annotations) + 1
                 annotations.append({"id": number, "image_id": len(images), **row})
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise SodError(f"{part}: is damaged: remove it and predict again.") from error
     categories = [{"id": 1, "name": "object"}]
     content = {"images": images, "annotations": annotations, "categories": categories}

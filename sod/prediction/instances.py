@@ -17,7 +17,7 @@ from sod.data.dataset import AnyBatch
 from sod.data.pictures import write_picture
 from sod.nn.connectivity.instances import Instances, resize_instances
 from sod.prediction.callback import PredictionCallback
-from sod.prediction.working_size import full_pixels
+from sod.prediction.full_size import full_pixels
 
 Pixels = NDArray[np.uint8]
 

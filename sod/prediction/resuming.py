@@ -7,9 +7,12 @@ from typing import Any
 
 from sod.core.errors import SodError
 from sod.core.files import write_text
+from sod.core.formats import check_format, stamp
+from sod.core.reading import read_json
 from sod.data.samples import Sample
 from sod.prediction.outputs import Output, output_file
 
+FORMAT = 1
 SETTINGS = "prediction.json"
 """The file in the output folder with what its results depend on."""
 
@@ -28,13 +31,14 @@ def begin(folder: Path, settings: Mapping[str, Any], resume: bool) -> None:
     path = folder / SETTINGS
     if resume and path.is_file():
         before = _read(path)
+        check_format(before, FORMAT, f"{path}")
         changed = [key for key in settings if before.get(key) != settings[key]]
         if changed:
             raise SodError(
                 f"--resume: the results in {folder} were made with another {' and '.join(changed)}:"
                 " give another --out, or leave --resume out to make them again."
             )
-    write_text(path, json.dumps(settings, indent=2) + "\n")
+    write_text(path, json.dumps(stamp(FORMAT) | dict(settings), indent=2) + "\n")
 
 
 def unfinished(folder: Path, samples: Sequence[Sample], outputs: Sequence[Output]) -> list[Sample]:
@@ -53,8 +57,5 @@ def unfinished(folder: Path, samples: Sequence[Sample], outputs: Sequence[Output
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise SodError(f"{path}: cannot be read: leave --resume out.") from error
+    content = read_json(path, "leave --resume out")
     return content if isinstance(content, dict) else {}

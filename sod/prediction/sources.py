@@ -6,12 +6,10 @@ from pathlib import Path
 import pytorch_lightning as pl
 
 from sod.core.errors import SodError
-from sod.data.dataset import SaliencyDataset, Transform
+from sod.data.dataset import SaliencyDataset
 from sod.data.loader import Loader, default_workers
 from sod.data.samples import Sample
-from sod.data.transforms import EvalTransform
-
-KEEP = EvalTransform()
+from sod.data.working_size import WorkingSize, group_pixels
 
 
 def without_results(samples: Sequence[Sample], folders: Sequence[Path]) -> list[Sample]:
@@ -36,29 +34,24 @@ def without_results(samples: Sequence[Sample], folders: Sequence[Path]) -> list[
 
 
 class SourceData(pl.LightningDataModule):
-    """Data module of images without masks, each in its own size.
+    """Data module of images without masks, each in its own size up to the working size.
 
     Files that cannot be read are collected in the batches' ``errors`` instead of raising.
 
     Args:
         samples: The images.
         num_workers: Number of worker processes, or None for a number that suits the CPU count.
-        groups: Load the images of each folder together.
-        transform: Transform of each image.
+        groups: Load the images of each folder together, at a size at which they fit into memory.
     """
 
     def __init__(
-        self,
-        samples: list[Sample],
-        num_workers: int | None,
-        groups: bool = False,
-        transform: Transform = KEEP,
+        self, samples: list[Sample], num_workers: int | None, groups: bool = False
     ) -> None:
         super().__init__()
         self.groups = groups
         self.samples = samples
         self.num_workers = num_workers
-        self.transform = transform
+        self.transform = WorkingSize(group_pixels(samples) if groups and samples else None)
 
     def predict_dataloader(self) -> Loader:
         """Return the loader of this rank's share: one image per batch, or one group."""

@@ -18,9 +18,9 @@ from sod.data.samples import Sample
 from sod.prediction.boxes import find_objects, write_boxes, write_part
 from sod.prediction.callback import PredictionCallback, refined_maps
 from sod.prediction.cutouts import CutoutOptions, cut_out
+from sod.prediction.full_size import full_map, full_pixels
 from sod.prediction.opacity import Map, OpacityOptions, object_mask, opacity
 from sod.prediction.outputs import Output, output_file
-from sod.prediction.working_size import full_map, full_pixels
 from sod.refinement.kinds import Refinement
 
 Pixels = NDArray[np.uint8]

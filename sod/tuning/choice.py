@@ -8,8 +8,10 @@ import yaml
 
 from sod.core.errors import SodError, suggest
 from sod.core.files import write_text
+from sod.core.formats import check_format, stamp
 from sod.nn.backbones.build import BackboneConfig
 
+FORMAT = 1
 SECTION = "tuned"
 """Top-level key of the file."""
 
@@ -60,7 +62,8 @@ def write_tuned(tuned: Tuned, explanation: str, path: Path) -> None:
     del content["backbone"]["extra_features"]
     content = {name: value for name, value in content.items() if value is not None}
     comment = "".join(f"# {line}\n" for line in explanation.splitlines())
-    write_text(path, comment + yaml.safe_dump({SECTION: content}, sort_keys=False))
+    section = stamp(FORMAT) | content
+    write_text(path, comment + yaml.safe_dump({SECTION: section}, sort_keys=False))
 
 
 def tuned_of(content: dict[str, Any], path: str) -> Tuned | None:
@@ -79,6 +82,8 @@ def tuned_of(content: dict[str, Any], path: str) -> Tuned | None:
     others = [key for key in content if key != SECTION]
     if others or not isinstance(section, dict) or not isinstance(section.get("backbone"), dict):
         raise SodError(f"{path}: expected `tuned:` alone, as `sod tune` writes it")
+    check_format(section, FORMAT, path)
+    section = {key: value for key, value in section.items() if key not in stamp(FORMAT)}
     _check(section, Tuned, path, f"{SECTION}.")
     _check(section["backbone"], BackboneConfig, path, f"{SECTION}.backbone.")
     return Tuned(**{**section, "backbone": BackboneConfig(**section["backbone"])})

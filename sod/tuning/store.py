@@ -8,6 +8,7 @@ from typing import Any
 
 from sod.core.errors import ImageError, SodError
 from sod.core.files import write_text
+from sod.core.reading import read_text
 from sod.data.reading import read_image_tensor
 from sod.data.samples import Sample
 from sod.nn.backbones.base import Backbone
@@ -28,7 +29,7 @@ class CutStore:
     def __init__(self, folder: Path, settings: dict[str, Any]) -> None:
         self.folder = folder
         path, text = folder / "settings.json", json.dumps(settings, indent=2, sort_keys=True) + "\n"
-        if path.is_file() and path.read_text(encoding="utf-8") != text:
+        if path.is_file() and read_text(path, "give another --out") != text:
             raise SodError(
                 f"--out {folder.parent}: holds the cuts of another backbone or other options; "
                 "give another folder, or remove it"

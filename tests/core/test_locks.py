@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from sod.cli import main
+from sod.core.at_end import AT_END
 from sod.core.errors import SodError
-from sod.core.locks import LOCK, locked_folder
+from sod.core.locks import LOCK, locked_folder, output_folder
+from sod.data.synthetic import write_scenes
 
 
 def hold(folder: Path, connection: Connection) -> None:
@@ -36,6 +39,44 @@ def test_a_second_writer_learns_at_once_who_the_first_is(tmp_path: Path) -> None
     with locked_folder(tmp_path):
         assert json.loads((tmp_path / LOCK).read_text())["pid"] == os.getpid()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_every_command_that_writes_names_another_writer_at_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder := tmp_path / "out").mkdir()
+    here, there = multiprocessing.Pipe()
+    other = multiprocessing.get_context("fork").Process(target=hold, args=(folder, there))
+    other.start()
+    pid = here.recv()
+    write_scenes(tmp_path / "own", count=2, size=32)
+    out, source = ["--out", str(folder)], ["--source", str(tmp_path / "own" / "images")]
+    centre = ["--model=CentreBox", "--data.root", str(tmp_path / "data"), "--data.num_workers=0"]
+    test = ["--data.root", str(tmp_path / "data"), "--data.test", "builtin-2-32"]
+    for words in (
+        ["predict", *centre, *source, *out],
+        ["predict", *centre, *source, "--pseudo", str(folder)],
+        ["evaluate", *centre, "--data.test", "builtin-2-32", *out],
+        ["discover", *centre, "--data.test", "builtin-2-32", *out],
+        ["export", *centre, *out],
+        ["benchmark", "--methods", "centre_box", *test, *out],
+        ["tune", "--model.backbone.name=descriptor", *test[:2], "--data.train=builtin-2-32", *out],
+    ):
+        assert main(words) == 2
+        error = capsys.readouterr().err
+        assert f"{folder}: is being written by process {pid} on " in error, words
+    other.kill()
+    other.join()
+    assert main(["predict", *centre, *source, *out]) == 0  # the stale lock is taken over
+    assert not (folder / LOCK).exists()
+
+
+def test_a_folder_is_locked_until_the_command_ends(tmp_path: Path) -> None:
+    folder = output_folder(str(tmp_path / "a"))
+    assert output_folder(str(tmp_path / "." / "a")) == folder  # no second lock, and no error
+    assert (folder / LOCK).is_file()
+    AT_END.close()
+    assert list(folder.iterdir()) == []
 
 
 def test_workers_do_not_inherit_the_lock(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from sod.core.errors import SodError
+from sod.core.formats import stamp
 from sod.data.samples import Sample
 from sod.data.synthetic import write_scenes
 from sod.labels.store import LabelStore, complete_store, source_id
@@ -43,7 +44,7 @@ def test_maps_are_stored_in_eight_bits_with_their_figures(
     assert label.image_sha256 == hashlib.sha256(samples[0].image.read_bytes()).hexdigest()
     assert label.source == source_id(SOURCE)
     described = json.loads((tmp_path / "store" / f"source-{label.source}.json").read_text())
-    assert described == SOURCE
+    assert described == stamp(1) | SOURCE
     assert LabelStore(tmp_path / "store").labels == {samples[0].name: label}
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import sod.cli.app  # noqa: F401 - imported once, not by every child
 from sod.cli import main
 
 Prepare = Callable[[], None]

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from sod.cli.parser import SodParser, read_options
-from sod.cli.program import console
+from sod.cli.program import console, say
 from sod.core.errors import SodError
-from sod.core.files import make_folder
+from sod.core.locks import output_folder
 from sod.data.benchmarks import Dataset, find_dataset
 from sod.evaluation.benchmark import Row, evaluate_entry, read_results
 from sod.evaluation.lists import BenchmarkEntry, parse_methods
@@ -66,10 +66,10 @@ def compare(
         **report_options(options),
     )
     datasets = _find_datasets(root, sources)
-    out = make_folder(options["out"])
+    out = output_folder(options["out"])
     pairs = [(entry, dataset) for entry in entries for dataset in datasets]
     for number, (entry, name) in enumerate(pairs, 1):
-        console.print(f"[{number}/{len(pairs)}] {entry.label} on {name}", highlight=False)
+        say(f"[{number}/{len(pairs)}] {entry.label} on {name}")
         source, dataset = datasets[name]
         place = ["--data.test", source, "--data.root", root]
         evaluate_entry(entry, dataset, place, out, plan)
@@ -78,7 +78,7 @@ def compare(
     paths, statistics = write_results(results, out, report, pictures)
     console.print(rich_table(rows, (), statistics, report.against))
     names = ", ".join(path.name for path in paths)
-    console.print(f"Written to {out}: {names}", highlight=False, soft_wrap=True)
+    say(f"Written to {out}: {names}")
     return rows
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from sod.cli.parser import SodParser, read_options
-from sod.cli.program import console
+from sod.cli.program import console, say
 from sod.core.errors import SodError
-from sod.core.files import make_folder
+from sod.core.locks import output_folder
 from sod.data.benchmarks import available, find_dataset
 from sod.data.check import check_dataset, finding_lines, render_table
 from sod.data.compose import compose_set
@@ -50,9 +50,9 @@ def _compose(options: Any) -> int:  # noqa: ANN401 - a Namespace
     if options["names"] or options["data.name"] is None or options["out"] is None:
         raise SodError("data compose: give --data.name SET (groups with masks) and --out DIR.")
     samples = find_dataset(options["data.root"], options["data.name"]).samples
-    folder = make_folder(options["out"])
+    folder = output_folder(options["out"])
     count = compose_set(samples, folder, options["rule"], options["seed"])
-    console.print(f"{count} images with a distractor each in {folder}", soft_wrap=True)
+    say(f"{count} images with a distractor each in {folder}")
     return 0
 
 

@@ -3,8 +3,9 @@
 import json
 from pathlib import Path
 
-from sod.cli.program import Program, console
-from sod.core.files import make_folder, write_text
+from sod.cli.program import Program, say, say_failed
+from sod.core.files import write_text
+from sod.core.locks import output_folder
 from sod.engine.checkpoint import load_checkpoint
 from sod.evaluation.discovery import Discovery, annotated_samples, boxes_of_masks, read_annotations
 from sod.evaluation.reports import write_per_image
@@ -44,7 +45,7 @@ def discover(
         annotations = read_annotations(boxes, split, listing)
         samples = annotated_samples(Path(images or Path(boxes) / "JPEGImages"), annotations)
     load_checkpoint(cli.method, ckpt)
-    folder = make_folder(out)
+    folder = output_folder(out)
     discovery = Discovery(annotations, refinement)
     trainer = cli.build_trainer([discovery])
     data = SourceData(samples, cli.datamodule.num_workers)
@@ -65,7 +66,6 @@ def _write(discovery: Discovery, method: str, folder: Path) -> None:
     }
     write_text(folder / "corloc.json", json.dumps(row, indent=2) + "\n")
     write_per_image(discovery.rows, folder / "boxes.csv")
-    console.print(f"CorLoc {discovery.corloc:.3f} on {count} images ({method}, {row['refine']})")
-    for failure in discovery.failures:
-        console.print(f"[red]failed[/] {failure}", highlight=False, soft_wrap=True)
-    console.print(f"Written to {folder}: corloc.json, boxes.csv", highlight=False, soft_wrap=True)
+    say(f"CorLoc {discovery.corloc:.3f} on {count} images ({method}, {row['refine']})")
+    say_failed(discovery.failures)
+    say(f"Written to {folder}: corloc.json, boxes.csv")

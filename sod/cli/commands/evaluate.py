@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from sod.cli.commands.benchmark import report_options
-from sod.cli.program import Program, console
+from sod.cli.program import Program, console, say
 from sod.core.errors import SodError
-from sod.core.files import make_folder
-from sod.core.names import check_file_name
+from sod.core.locks import output_folder
+from sod.core.names import check_file_name, one_line
 from sod.engine.checkpoint import load_checkpoint
 from sod.evaluation.answers import AnswerEvaluation, answers_table
 from sod.evaluation.callback import Evaluation
@@ -76,7 +76,7 @@ def evaluate(
         | {"pictures": pictures}
     )
     report = Report(published=protocol if published else None, **options)
-    folder = make_folder(out)
+    folder = output_folder(out)
     findings: list[Findings] = []
     several: AnswerEvaluation | None = None
     if answers is not None:
@@ -97,10 +97,10 @@ def evaluate(
             paths += several.write(folder)
             console.print(answers_table(several.means()))
         names = ", ".join(path.name for path in paths)
-        console.print(f"Written to {folder}: {names}", soft_wrap=True, highlight=False)
+        say(f"Written to {folder}: {names}")
     lines = [line for finding in findings for line in finding.lines()]
     for line in lines:
-        console.print(f"[red]{line}[/]", soft_wrap=True, highlight=False)
+        say(one_line(line), "red")
     return 1 if lines else 0
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import yaml
 
-from sod.cli.program import Program, console
+from sod.cli.program import Program, say
 from sod.core.errors import SodError
-from sod.core.files import make_folder, write_text
+from sod.core.files import write_text
+from sod.core.locks import output_folder
 from sod.data.pictures import write_picture
 from sod.engine.checkpoint import ONNX_METHOD, load_checkpoint
 from sod.engine.export.graph import Written, check_exportable, write_graph
@@ -61,7 +62,7 @@ def export(
     if onnx:
         check_exportable(method)
     rows, shown = read_metrics(metrics), thumbnail_photos(photos)
-    folder, files = make_folder(out), dict(FILES)
+    folder, files = output_folder(out), dict(FILES)
     if onnx:
         written = write_graph(method, folder / "model.onnx", fixed, half, check)
         files["model.onnx"] = graph_line(written)
@@ -72,7 +73,7 @@ def export(
     origin = None if ckpt is None else Path(ckpt)
     card = model_card(method, Facts(_command(), origin, files, rows))
     write_text(folder / "model_card.md", card)
-    _say(f"{', '.join([*files, 'model_card.md', 'thumbnail.png'])} in {folder}")
+    say(f"{', '.join([*files, 'model_card.md', 'thumbnail.png'])} in {folder}")
     return 0
 
 
@@ -112,13 +113,13 @@ def _check_options(method: Method, ckpt: str | None, *, onnx: bool, needs_onnx: 
 
 def _report_graph(written: Written) -> None:
     worst = max(written.differences, key=lambda each: each.largest)
-    _say(f"model.onnx: {graph_line(written)}; differs from PyTorch by {worst.largest:.1e} at most")
+    say(f"model.onnx: {graph_line(written)}; differs from PyTorch by {worst.largest:.1e} at most")
     if written.reason:
-        _say(f"model.onnx has a fixed size: {written.reason}")
+        say(f"model.onnx has a fixed size: {written.reason}")
     if len(written.differences) > 1:
         for each in written.differences:
             height, width = each.size
-            _say(
+            say(
                 f"  {height}x{width}: largest {each.largest:.1e}, 99 % below {each.most:.1e}, "
                 f"mean {each.mean:.1e}"
             )
@@ -126,10 +127,6 @@ def _report_graph(written: Written) -> None:
 
 def _command() -> str:
     return shlex.join(["sod", *sys.argv[1:]])
-
-
-def _say(line: str) -> None:
-    console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def _write_config(method: Method, arguments: dict[str, object], path: Path) -> None:

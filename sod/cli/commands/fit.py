@@ -2,7 +2,7 @@
 
 import signal
 
-from sod.cli.program import Program, console
+from sod.cli.program import Program, say
 from sod.core.errors import SodError
 from sod.core.stopping import Interrupted
 from sod.engine.method import Method
@@ -53,7 +53,7 @@ def fit(
         out,
         ckpt,
         cli.save_config,
-        lambda line: console.print(line, soft_wrap=True, markup=False, highlight=False),
+        say,
         overwrite,
         resumable=type(method).fit is Method.fit,
     )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from sod.cli.commands.benchmark import FLAGS, add_comparison, compare
 from sod.cli.parser import SodParser, read_options
-from sod.cli.program import console
+from sod.cli.program import say
 from sod.core.errors import SodError
 from sod.methods.generations.progress import entries_of_run, plot_progress
 
@@ -24,7 +24,7 @@ def generations(arguments: Sequence[str]) -> int:
         raise SodError(f"--run {options['run']}: holds no finished generation of `sod fit`.")
     rows = compare(entries, options)
     path = plot_progress(rows, options["out"])
-    console.print(f"IoU over the generations: {path}", highlight=False, soft_wrap=True)
+    say(f"IoU over the generations: {path}")
     return 0
 
 

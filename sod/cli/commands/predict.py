@@ -5,13 +5,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.markup import escape
-
-from sod.cli.program import Program, console
+from sod.cli.program import Program, say, say_failed
 from sod.core.devices import describe_device
 from sod.core.distributed import is_rank_zero
 from sod.core.errors import SodError
-from sod.core.files import make_folder
+from sod.core.locks import output_folder
 from sod.core.names import one_line
 from sod.data.groups import whole_groups
 from sod.data.samples import Sample
@@ -28,7 +26,6 @@ from sod.prediction.outputs import KINDS, Output, parse_outputs
 from sod.prediction.resuming import begin, unfinished
 from sod.prediction.sources import SourceData, without_results
 from sod.prediction.videos import check_frames, predict_videos, unfinished_videos
-from sod.prediction.working_size import WorkingSize, group_pixels
 from sod.prediction.writers import Look, PredictionWriter
 from sod.refinement.kinds import Refinement, parse_refinements
 
@@ -94,8 +91,8 @@ def predict(
     images = _without_results(inputs.images, results)
     load_checkpoint(cli.method, ckpt)
     if pseudo is not None:
-        return _label(cli, images, make_folder(pseudo), job)
-    make_folder(out)
+        return _label(cli, images, output_folder(pseudo, "--pseudo"), job)
+    output_folder(out)
     if is_rank_zero():
         begin(job.folder, _settings(cli, job), resume)
     failures = _predict_images(cli, images, job, resume)
@@ -128,8 +125,7 @@ def _predict_images(cli: Program, images: list[Sample], job: _Job, resume: bool)
     counter, *others = _writers(images, job)
     assert isinstance(counter, PredictionWriter)  # noqa: S101 - narrows the type
     if waiting:
-        size = WorkingSize(group_pixels(waiting) if groups else None)
-        data = SourceData(waiting, cli.datamodule.num_workers, groups, size)
+        data = SourceData(waiting, cli.datamodule.num_workers, groups)
         trainer = cli.build_trainer([counter, *others])
         trainer.predict(cli.method, datamodule=data, return_predictions=False)
         device = describe_device(trainer.strategy.root_device)
@@ -220,13 +216,11 @@ def _label(cli: Program, samples: list[Sample], folder: Path, job: _Job) -> int:
 def _say(line: str) -> None:
     """Print one line; the first process does it."""
     if is_rank_zero():
-        console.print(escape(one_line(line)), highlight=False, soft_wrap=True)
+        say(one_line(line))
 
 
 def _report(failures: Sequence[str]) -> int:
     """Print the failures, and return the exit code."""
     if is_rank_zero():
-        for failure in failures:
-            text = escape(one_line(failure))
-            console.print(f"[red]failed[/] {text}", highlight=False, soft_wrap=True)
+        say_failed(failures)
     return 1 if failures else 0

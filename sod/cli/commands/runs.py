@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.table import Table
+from rich.text import Text
 
-from sod.cli.program import console
+from sod.cli.program import console, say
 from sod.cli.simple import SimpleParser
 from sod.core.errors import SodError
+from sod.core.names import one_line
 from sod.engine.runs import Run, find_runs
 
 
@@ -31,15 +33,19 @@ def runs(arguments: Sequence[str]) -> int:
     table = Table("run", "method", "trained on", "steps", "score", "last written", "state")
     for run in found:
         table.add_row(*_cells(run))
-    console.print(table if found else f"There is no run in {folder}.", markup=False)
+    if found:
+        console.print(table)
+    else:
+        say(f"There is no run in {folder}.")
     for run in found:
-        console.print(run.how_to_go_on, soft_wrap=True, markup=False, highlight=False)
+        say(run.how_to_go_on)
     return 0
 
 
-def _cells(run: Run) -> list[str]:
+def _cells(run: Run) -> list[Text]:
     steps = "" if run.steps is None else str(run.steps)
     total = "" if run.total is None else f" of {run.total}"
     score = "" if run.score is None else f"{run.score[0]} {run.score[1]:.4f}"
     date = run.changed.strftime("%Y-%m-%d %H:%M")
-    return [str(run.folder), run.method, run.train, steps + total, score, date, run.state]
+    texts = [str(run.folder), run.method, run.train, steps + total, score, date, run.state]
+    return [Text(one_line(text)) for text in texts]

@@ -6,10 +6,10 @@ from typing import TypeVar
 from rich.progress import track
 
 from sod.cli.parser import SodParser, read_options
-from sod.cli.program import console
+from sod.cli.program import console, say, say_failed
 from sod.core.devices import pick_device
 from sod.core.errors import SodError
-from sod.core.files import make_folder
+from sod.core.locks import output_folder
 from sod.data.datamodule import SaliencyData
 from sod.nn.backbones.build import BackboneConfig
 from sod.tuning.configurations import TAUS, parse_taus
@@ -40,23 +40,18 @@ def tune(arguments: Sequence[str]) -> int:
     data = SaliencyData(root=options["data.root"], train=options["data.train"])
     samples = evenly_spaced(data.train_samples(), options["images"])
     device = str(pick_device(options["device"]))
-    folder = make_folder(options["out"])
-    _say(f"{backbone.name} on {device}, {len(samples)} images")
+    folder = output_folder(options["out"])
+    say(f"{backbone.name} on {device}, {len(samples)} images")
     settings = TuneOptions(backbone, parse_taus(options["taus"]), options["max_tokens"], device)
     tuning = choose(samples, folder, settings, _progress)
-    _say(tuning.explanation)
-    _say(f"Written to {folder}: tuned.yaml, scores.csv, scores.png, cuts.png")
-    for failure in tuning.failures:
-        console.print(f"[red]failed[/] {failure}", highlight=False, soft_wrap=True)
+    say(tuning.explanation)
+    say(f"Written to {folder}: tuned.yaml, scores.csv, scores.png, cuts.png")
+    say_failed(tuning.failures)
     return 1 if tuning.failures else 0
 
 
 def _progress(items: Iterable[T], total: int, description: str) -> Iterator[T]:
     yield from track(items, f"{description:<10}", total, console=console)
-
-
-def _say(text: str) -> None:
-    console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def _add_options(parser: SodParser) -> None:

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from sod.cli.parser import SodParser, read_options
-from sod.cli.program import console
-from sod.core.files import make_folder
+from sod.cli.program import say
+from sod.core.locks import output_folder
 from sod.labels.video import find_frames, label_video
 from sod.refinement.kinds import parse_refinements
 
@@ -21,10 +21,9 @@ def video(arguments: Sequence[str]) -> int:
     options = read_options(video, _add_options, arguments)
     refinement = parse_refinements(options["refine"])[0]
     files = find_frames(options["source"], options["frames"], options["every"])
-    folder = make_folder(options["pseudo"])
+    folder = output_folder(options["pseudo"], "--pseudo")
     store = label_video(files, folder, options["components"], refinement)
-    message = f"{len(files)} frames in {files[0].parent}, their pseudo-masks in {store.folder}"
-    console.print(message, highlight=False, soft_wrap=True)
+    say(f"{len(files)} frames in {files[0].parent}, their pseudo-masks in {store.folder}")
     return 0
 
 

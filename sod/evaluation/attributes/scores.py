@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from sod.core.files import atomic_text
 from sod.evaluation.attributes.given import given_classes, read_attributes
 from sod.evaluation.attributes.measured import ATTRIBUTES, Attribute, image_attributes
 from sod.evaluation.lines import HEADINGS, format_value
@@ -92,7 +93,7 @@ def _mean(values: Mapping[str, float], names: Sequence[str]) -> float | None:
 
 def write_attributes(rows: Sequence[Row], path: Path) -> None:
     """Write the measured attributes of every image as CSV."""
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with atomic_text(path) as file:
         writer = csv.DictWriter(file, ["dataset", "name", *ATTRIBUTES], restval="")
         writer.writeheader()
         writer.writerows(

@@ -14,6 +14,7 @@ from sod.data.samples import Sample
 from sod.labels.consensus import Combine, combine
 from sod.labels.store import LabelStore
 from sod.methods.generations.images import ImageCache
+from sod.nn.resize import resize
 from sod.refinement.kinds import Refinement, refine
 
 
@@ -92,6 +93,8 @@ def _combined(
     image = from_levels(images.pixels(sample.image)[None])
     maps = torch.stack([read_map(store.path(sample.name)) for store in stores.values()])
     combined = combine(maps[:, None, None], scores[:, None], combination.combine, combination.power)
-    refined = refine(image, combined, combination.refine)
+    small = resize(combined, (image.shape[-2], image.shape[-1]))  # if the image is very large
+    size = (combined.shape[-2], combined.shape[-1])
+    refined = resize(refine(image, small, combination.refine), size)
     weight = combination.refined_weight
     return (weight * refined + (1 - weight) * combined)[0, 0]

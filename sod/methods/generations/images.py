@@ -10,6 +10,7 @@ from torch import Tensor
 from sod.data.dataset import AnyBatch
 from sod.data.levels import to_levels
 from sod.data.reading import read_image
+from sod.data.working_size import at_working_size
 from sod.nn.decoders.quality import resize_square
 from sod.prediction.callback import PredictionCallback
 
@@ -41,14 +42,14 @@ class ImageCache(PredictionCallback):
                 self._keep(sample.image, to_levels(image).cpu())
 
     def pixels(self, path: Path) -> Tensor:
-        """Return an image as uint8 ``[3, H, W]``.
+        """Return an image, at most at the working size, as uint8 ``[3, H, W]``.
 
         Raises:
             ImageError: It cannot be read.
         """
         if path in self._pixels:
             return self._pixels[path]
-        pixels = torch.from_numpy(read_image(path)).permute(2, 0, 1).contiguous()
+        pixels = torch.from_numpy(at_working_size(read_image(path))).permute(2, 0, 1).contiguous()
         self._keep(path, pixels)
         return pixels
 

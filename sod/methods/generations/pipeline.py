@@ -1,6 +1,7 @@
 """The training of all generations. What is on disk is not computed again.
 
-RUN/pipeline.json                    configuration of the run; another one is rejected
+RUN/pipeline.json                    configuration of the run, another one is rejected; its format
+                                     number is that of all files below
 RUN/gen0/maps/TEACHER, labels        maps of the first teachers, alone and combined
 RUN/genN/selection.jsonl             which of these labels generation N is trained on, with reasons
 RUN/genN/students/NAME/student.ckpt  each student, when it is trained
@@ -12,16 +13,12 @@ RUN/distilled                        one network trained on the last labels, if 
 RUN/student.ckpt, .safetensors       that network: a checkpoint, and an exported model
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sod.core.distributed import barrier, is_rank_zero
-from sod.core.errors import SodError
-from sod.core.files import write_text
-from sod.core.reading import read_text
 from sod.core.seed import fold_seed
 from sod.engine.checkpoint import AtomicCheckpointIO, checkpoint_of
 from sod.engine.method import Method
@@ -32,6 +29,7 @@ from sod.labels.selection import select
 from sod.methods.generations.labelling import Labelled, Labelling
 from sod.methods.generations.members import ensemble_members
 from sod.methods.generations.records import (
+    check_record,
     read_selection,
     write_report,
     write_selection,
@@ -111,15 +109,7 @@ class Pipeline:
         }
         if self.data.batch_size_per != "process":  # left out of older records
             data["batch_size_per"] = self.data.batch_size_per
-        text = json.dumps({"method": arguments, "data": data, "seed": self.seed}, indent=2)
-        path = self.folder / "pipeline.json"
-        if path.is_file() and read_text(path, "give another --out") != text:
-            raise SodError(
-                f"--out {self.folder}: holds the generations of another configuration "
-                "(pipeline.json): give another folder, or the same configuration to continue."
-            )
-        if is_rank_zero():
-            write_text(path, text)
+        check_record(self.folder, {"method": arguments, "data": data, "seed": self.seed})
 
     def _select(
         self, number: int, labelled: Labelled, place: Path | None = None

@@ -7,6 +7,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from sod.core.errors import SodError
+from sod.core.files import atomic_file
 from sod.evaluation.benchmark import Row
 from sod.evaluation.lists import BenchmarkEntry
 
@@ -70,7 +71,8 @@ def plot_progress(rows: Sequence[Row], out: str) -> Path:
             panel.xaxis.get_major_locator().set_params(integer=True)
             panel.legend(fontsize="x-small")
     path = Path(out) / "generations.png"
-    figure.savefig(path, dpi=120)
+    with atomic_file(path) as temporary:
+        figure.savefig(temporary, dpi=120, format="png")
     return path
 
 

@@ -12,8 +12,11 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
+from sod.core.distributed import is_rank_zero
 from sod.core.errors import SodError
 from sod.core.files import atomic_file, write_text
+from sod.core.formats import check_format, stamp
+from sod.core.reading import read_json
 from sod.data.levels import to_levels
 from sod.data.maps import read_map
 from sod.data.reading import read_image_tensor
@@ -24,10 +27,38 @@ from sod.labels.selection import Candidate, Verdict
 from sod.labels.store import LabelStore
 from sod.methods.generations.labelling import Labelled
 
+RECORD = "pipeline.json"
+FORMAT = 1
+"""Number of the layout of a run of generations."""
 SIDE = 160
 """Side in pixels of a picture in the grid of all generations."""
 ROWS = 8
 """Images in that grid, at most."""
+
+
+def check_record(folder: Path, configuration: Mapping[str, Any]) -> None:
+    """Write down the configuration of a run, or compare it with the one that is there.
+
+    Args:
+        folder: Of the run.
+        configuration: Values of JSON.
+
+    Raises:
+        SodError: The folder holds the run of another configuration, or of a later format.
+    """
+    path = folder / RECORD
+    if path.is_file():
+        content = read_json(path, "give another --out")
+        if isinstance(content, dict):
+            check_format(content, FORMAT, f"{path}")
+            content = {k: v for k, v in content.items() if k not in stamp(FORMAT)}
+        if content != json.loads(json.dumps(configuration)):
+            raise SodError(
+                f"--out {folder}: holds the generations of another configuration ({RECORD}): give "
+                "another folder, or the same configuration to continue."
+            )
+    if is_rank_zero():
+        write_text(path, json.dumps(stamp(FORMAT) | dict(configuration), indent=2))
 
 
 def write_teachers(place: Path, teachers: Mapping[str, Method], paths: Sequence[str]) -> None:

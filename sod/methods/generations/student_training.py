@@ -11,6 +11,7 @@ from sod.core.distributed import barrier
 from sod.core.errors import SodError
 from sod.core.seed import fold_seed
 from sod.engine.checkpoint import load_checkpoint, read_checkpoint
+from sod.engine.restoring import steps_of
 from sod.engine.trainer import effective_batch, training_trainer
 from sod.engine.training import Training
 from sod.labels.learner import LabelLearner
@@ -81,7 +82,7 @@ class StudentTraining:
         steps = {} if config.max_steps is None else {"max_steps": config.max_steps}
         last = place / "last.ckpt"
         resume = str(last) if last.is_file() else None
-        done = int(read_checkpoint(last)["global_step"]) if resume else 0
+        done = steps_of(read_checkpoint(last), resume) if resume else 0
         options, report = self.training.options, self.training.report
         trainer = training_trainer(
             student, data, place, self.training.build_trainer, options, report, done, **steps

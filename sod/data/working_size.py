@@ -6,14 +6,9 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from sod.data.groups import LARGEST
-from sod.data.image_files import stated_pixels
-from sod.data.levels import to_levels
-from sod.data.reading import read_image
 from sod.data.samples import Sample
-from sod.nn.resize import resize
 
 WORKING_PIXELS = 4096 * 4096
 """Images with more pixels are predicted, and their maps refined, at this many."""
@@ -38,11 +33,16 @@ class WorkingSize:
         self, image: Array, mask: Array | None, seed: tuple[int, int, int]
     ) -> tuple[Array, Array | None]:
         """Return the image at the working size, and the mask as it is."""
-        height, width = working_size(image.shape[0], image.shape[1], self.pixels)
-        if (height, width) == image.shape[:2]:
-            return image, mask
-        resized = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
-        return np.asarray(resized, np.uint8), mask
+        return at_working_size(image, self.pixels), mask
+
+
+def at_working_size(image: Array, pixels: int | None = None) -> Array:
+    """Return an image, uint8 ``[H, W, 3]``, at the size at which it is predicted."""
+    height, width = working_size(image.shape[0], image.shape[1], pixels)
+    if (height, width) == image.shape[:2]:
+        return image
+    resized = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    return np.asarray(resized, np.uint8)
 
 
 def group_pixels(samples: Sequence[Sample]) -> int:
@@ -57,25 +57,3 @@ def working_size(height: int, width: int, pixels: int | None = None) -> tuple[in
     if factor == 1:
         return height, width
     return max(int(height * factor), 1), max(int(width * factor), 1)
-
-
-def full_pixels(sample: Sample, image: Tensor) -> Array:
-    """Return the pixels, uint8 ``[H, W, 3]``, of a predicted image at its own size.
-
-    Args:
-        sample: The image's file, which is read again if it was shrunk.
-        image: As predicted, ``[3, h, w]`` in [0, 1].
-
-    Raises:
-        ImageError: The file cannot be read any more.
-    """
-    size = (image.shape[-2], image.shape[-1])
-    if stated_pixels(sample.image) > size[0] * size[1]:
-        return read_image(sample.image)
-    return np.asarray(to_levels(image).permute(1, 2, 0).cpu().numpy())
-
-
-def full_map(saliency: Tensor, size: tuple[int, int]) -> NDArray[np.float32]:
-    """Return a map ``[h, w]`` at the image's own size, ``[H, W]`` in [0, 1]."""
-    values = resize(saliency[None, None].float(), size)[0, 0].clamp(0, 1)
-    return np.asarray(values.cpu().numpy(), np.float32)

@@ -1,5 +1,6 @@
 """Images that are large, and images that are too large."""
 
+import json
 import os
 from pathlib import Path
 
@@ -11,10 +12,11 @@ from PIL import Image
 
 from sod.cli import main
 from sod.core.memory import NO_MEMORY, attempt
+from sod.data import working_size
 from sod.data.samples import Sample
+from sod.data.working_size import WorkingSize
 from sod.methods.tokencut import TokenCut
-from sod.prediction import working_size
-from sod.prediction.working_size import WorkingSize, full_map, full_pixels
+from sod.prediction.full_size import full_map, full_pixels, own_size
 
 WORDS = ["predict", "--config", str(CONFIGS / "demo.yaml"), "--data.num_workers=0"]
 
@@ -37,6 +39,7 @@ def test_a_large_image_is_predicted_small_and_written_whole(
     assert np.array_equal(full_pixels(sample, image), pixels)
     assert full_pixels(sample, image).shape == (120, 90, 3)
     assert full_map(torch.ones(60, 45), (120, 90)).shape == (120, 90)
+    assert own_size(sample, image, torch.ones(60, 45)).shape == (120, 90)
     sizes: list[tuple[int, ...]] = []
     saliency = TokenCut.saliency
 
@@ -49,6 +52,40 @@ def test_a_large_image_is_predicted_small_and_written_whole(
     assert sizes == [(60, 45)]
     cutout = np.asarray(Image.open(tmp_path / "out" / "cutout" / "a.png"))
     assert np.array_equal(cutout[..., :3], pixels)
+
+
+def test_labels_discovery_and_evaluation_bound_it_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "own" / "images").mkdir(parents=True)
+    (tmp_path / "own" / "masks").mkdir()
+    write(tmp_path / "own" / "images" / "a.png", 120, 90)
+    mask = np.zeros((120, 90), np.uint8)
+    mask[30:90, 20:70] = 255
+    Image.fromarray(mask).save(tmp_path / "own" / "masks" / "a.png")
+    monkeypatch.setattr(working_size, "WORKING_PIXELS", 60 * 45)
+    sizes: list[tuple[int, ...]] = []
+
+    def seen(self: TokenCut, images: torch.Tensor) -> torch.Tensor:
+        sizes.append(tuple(images.shape[-2:]))
+        shown = torch.zeros(1, 1, 60, 45)
+        shown[..., 15:45, 10:35] = 1
+        return shown
+
+    monkeypatch.setattr(TokenCut, "saliency", seen)
+    store, out = tmp_path / "store", tmp_path / "out"
+    source = str(tmp_path / "own" / "images")
+    assert main([*WORDS, "--source", source, "--pseudo", str(store)]) == 0
+    assert Image.open(store / "a.png").size == (90, 120)
+    data = [*WORDS[1:], "--data.test", str(tmp_path / "own"), "--out", str(out)]
+    assert main(["discover", *data]) == 0
+    assert json.loads((out / "corloc.json").read_text())["corloc"] == 1.0
+    assert "20.0,30.0,70.0,90.0" in (out / "boxes.csv").read_text()
+    quick = ["--resamples=0", "--pictures=false"]
+    assert main(["evaluate", *data, *quick, "--save_maps=true", "--label=a"]) == 0
+    assert json.loads((out / "metrics.json").read_text())[0]["iou"] > 0.95
+    assert main(["evaluate", *data[2:], *quick, "--maps", str(out / "maps" / "a")]) == 0
+    assert sizes == [(60, 45)] * 3
 
 
 def test_other_images_keep_their_size(tmp_path: Path) -> None:

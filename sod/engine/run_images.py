@@ -1,0 +1,87 @@
+"""The images of a run: written down when it begins, so that it goes on with the same ones.
+
+The order of the images and their augmentation depend on how many there are. A run that finds more
+of them when it goes on would not equal one that was never interrupted.
+"""
+
+import json
+from pathlib import Path
+
+from sod.core.errors import SodError
+from sod.core.files import write_text
+from sod.core.formats import check_format, stamp
+from sod.core.reading import read_json
+from sod.data.datamodule import SaliencyData
+from sod.data.splits import Images
+
+IMAGES = "images.json"
+FORMAT = 1
+REMEDY = "delete it, and the run goes on with the images that are there now"
+
+
+def write_images(folder: Path, images: Images) -> None:
+    """Write down the images of a run that begins.
+
+    Raises:
+        SodError: The file cannot be written.
+    """
+    content = stamp(FORMAT) | {"images": images}
+    write_text(folder / IMAGES, json.dumps(content, indent=1) + "\n")
+
+
+def read_images(folder: Path) -> dict[str, list[str]] | None:
+    """Return the images that a run began with; None where nothing was written down.
+
+    Raises:
+        SodError: The file is damaged, or of a later format.
+    """
+    path = folder / IMAGES
+    if not path.is_file():
+        return None
+    content = read_json(path, REMEDY)
+    if not isinstance(content, dict):
+        raise SodError(f"{path}: is damaged: {REMEDY}.")
+    check_format(content, FORMAT, f"{path}")
+    images = content.get("images")
+    if not isinstance(images, dict) or not all(_is_list_of_files(f) for f in images.values()):
+        raise SodError(f"{path}: is damaged: {REMEDY}.")
+    return images
+
+
+def files_of(data: SaliencyData) -> dict[str, list[str]]:
+    """Return the training images that are there now, by the name of their dataset as given.
+
+    Raises:
+        SodError: A dataset is missing.
+    """
+    return {split.given: split.files for split in data.train_splits()}
+
+
+def changed(before: Images, now: Images) -> list[str]:
+    """Return one line for each dataset with images that were added or are gone."""
+    lines = []
+    for name in before.keys() & now.keys():
+        known, there = set(before[name]), set(now[name])
+        added = [file for file in now[name] if file not in known]
+        gone = [file for file in before[name] if file not in there]
+        if added:
+            lines.append(
+                f"{name}: {_some(added)} came after the run began: not trained on, a new run would"
+            )
+        if gone:
+            verb = "is" if len(gone) == 1 else "are"
+            lines.append(f"{name}: {_some(gone)} {verb} gone since the run began")
+    return lines
+
+
+def _is_list_of_files(value: object) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(file, str) and not Path(file).is_absolute() and ".." not in Path(file).parts
+        for file in value
+    )
+
+
+def _some(files: list[str]) -> str:
+    more = f" and {len(files) - 3} more" if len(files) > 3 else ""
+    images = "1 image" if len(files) == 1 else f"{len(files)} images"
+    return f"{images} ({', '.join(files[:3])}{more})"
