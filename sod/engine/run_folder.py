@@ -10,8 +10,11 @@ from sod.core.files import read_yaml
 from sod.engine.run_images import IMAGES
 
 CONFIG = "config.yaml"
-FILES = (CONFIG, "last.ckpt", "best.ckpt", "pipeline.json", "generations.png")
-FOLDERS = ("tensorboard", "pseudo", "gen[0-9]*")
+FILES = (
+    *(CONFIG, "last.ckpt", "best.ckpt", "pipeline.json", "generations.png"),
+    *("student.ckpt", "student.safetensors"),
+)
+FOLDERS = ("tensorboard", "pseudo", "gen[0-9]*", "distilled")
 """What a run writes, and what ``--overwrite`` removes."""
 
 DATA = {"root", "val", "test", "eval_batch_size", "num_workers", "val_images", "val_masks"}
