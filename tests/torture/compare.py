@@ -1,6 +1,7 @@
 """Comparison of two runs: their checkpoints, logs and stores."""
 
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -61,8 +62,12 @@ def _unequal(left: Any, right: Any, place: str) -> Iterator[str]:  # noqa: ANN40
     elif isinstance(left, torch.Tensor) and isinstance(right, torch.Tensor):
         if left.shape != right.shape or not torch.equal(left, right):
             yield f"{place} differs"
-    elif left != right:
+    elif left != right and not (_is_nan(left) and _is_nan(right)):
         yield f"{place}: {left} or {right}"
+
+
+def _is_nan(value: object) -> bool:
+    return isinstance(value, float) and math.isnan(value)  # the border of an empty map
 
 
 def _logs(one: Path, other: Path) -> Iterator[str]:
