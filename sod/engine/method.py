@@ -194,13 +194,19 @@ class Method(LightningModule, ABC):
         nothing = dict.fromkeys(LABEL_FREE, images.new_zeros(1))
         measures = label_free_measures(self.saliency, images) if len(images) else nothing
         for name, values in measures.items():
-            self.log(
-                f"val/{name}",
-                values.mean(),
-                batch_size=len(images),
-                sync_dist=True,
-                add_dataloader_idx=False,
-            )
+            self.log_mean(f"val/{name}", values.mean(), len(images))
+
+    def log_mean(self, name: str, value: Tensor, images: int) -> None:
+        """Log the mean of a validation over the images of all processes.
+
+        Args:
+            name: Of the figure.
+            value: Its mean over a batch.
+            images: Images of the batch; 0: the value has no weight.
+        """
+        # Lightning divides the sum of all weights by the processes, without a remainder.
+        weight = images * self.trainer.world_size
+        self.log(name, value, batch_size=weight, sync_dist=True, add_dataloader_idx=False)
 
     def test_step(self, batch: AnyBatch, batch_idx: int, dataloader_idx: int = 0) -> Prediction:
         """Predict saliency and measure the time per image; a batch of no images gives no maps."""

@@ -160,7 +160,7 @@ class LabelStore:
         """
         label, content = encoded
         if not self.labels:
-            described = stamp(FORMAT) | dict(self.source)
+            described = stamp(FORMAT) | dict(self.source or {})
             description = json.dumps(described, indent=2, sort_keys=True) + "\n"
             write_text(self.folder / f"source-{label.source}.json", description)
         path = self.path(sample.name)

@@ -148,13 +148,7 @@ class LearnedCoSaliency(CoSaliency):
         images = list(batch["images"])
         empty = torch.zeros((), device=self.device)
         value = self.total(self.terms(*self._observed(images))) if images else empty
-        self.log(
-            "val/score",
-            torch.exp(-value),
-            batch_size=len(images),
-            sync_dist=True,
-            add_dataloader_idx=False,
-        )
+        self.log_mean("val/score", torch.exp(-value), len(images))
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Train the projection and the confidence network."""

@@ -90,11 +90,13 @@ def test_killed_and_resumed_equals_uninterrupted(
 
 def test_two_processes_equal_one_of_the_same_effective_batch(scenes: Path, tmp_path: Path) -> None:
     more = ["--data.batch_size=4", "--data.batch_size_per=step", "--model.initial_targets.steps=4"]
+    more += ["--data.val_images=3"]  # two of one process, one of the other
     assert main(arguments(scenes, tmp_path / "one", *more)) == 0
     (text,) = finished(start(arguments(scenes, tmp_path / "both", *TWO, *more), tmp_path))
     assert "4 images per optimiser step: 2 processes x 2 x 1 accumulated" in text
-    one, both = logged(tmp_path / "one", "train/"), logged(tmp_path / "both", "train/")
+    one, both = (logged(tmp_path / name, ("train/", "val/")) for name in ("one", "both"))
     assert set(one) == set(both)
+    assert "val/score" in one
     assert {"train/loss", "train/segmenter", "train/masked", "train/sharpen"} <= set(one)
     for name, values in one.items():
         assert both[name] == pytest.approx(values, abs=1e-4), name

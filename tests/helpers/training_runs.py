@@ -45,12 +45,12 @@ def losses(out: Path, term: str = "loss") -> list[float]:
     return logged(out)[f"train/{term}"]
 
 
-def logged(out: Path, prefix: str = "") -> dict[str, list[float]]:
+def logged(out: Path, prefix: str | tuple[str, ...] = "") -> dict[str, list[float]]:
     """Return the logged values of a run by name, of the names that begin with ``prefix``."""
     return {name: [value for _, value in each] for name, each in points(out, prefix).items()}
 
 
-def points(out: Path, prefix: str = "") -> dict[str, list[tuple[int, float]]]:
+def points(out: Path, prefix: str | tuple[str, ...] = "") -> dict[str, list[tuple[int, float]]]:
     """Return the logged steps and values of a run by name, as :func:`logged`."""
     events = EventAccumulator(str(out / "tensorboard"))
     events.Reload()
