@@ -42,7 +42,7 @@ def start(words: Sequence[str], log: Path, prepare: Prepare | None = None) -> in
     return child
 
 
-def finish(child: int, log: Path, limit: float = 120.0) -> Ended:
+def finish(child: int, log: Path, limit: float = 900.0) -> Ended:
     """Wait until a child has ended; one that does not is killed, with code -9 and a note."""
     begin = time.monotonic()
     while time.monotonic() - begin < limit:
