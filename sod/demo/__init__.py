@@ -1,0 +1,1 @@
+"""A page to try models in a browser, on this machine alone (`pip install 'sod[demo]'`)."""
