@@ -24,8 +24,8 @@ PLAIN = {
 }
 """Two options, both of text, of each command that builds no method."""
 
-PLAIN = {"configs", "doctor", "new", "recipe", "runs"}
-PARSED = [name for name in COMMANDS if name not in PLAIN]
+UNPARSED = ("configs", "doctor", "new", "recipe", "runs")
+PARSED = [name for name in COMMANDS if name not in UNPARSED]
 """The commands that read a configuration; the others have few options and answer at once."""
 
 MISSPELT = {"video": ("refin", "refine")}
