@@ -16,8 +16,10 @@ from sod.core.places import weight_folders
 
 REQUIRED = ("torch", "torchvision", "pytorch-lightning", "timm", "numpy", "pillow")
 EXTRAS = {
+    "onnx": ("onnxruntime",),
     "export": ("onnx", "onnxscript", "onnxruntime"),
     "video": ("av",),
+    "heic": ("pillow-heif",),
     "demo": ("gradio",),
     "docs": ("mkdocs-material",),
 }

@@ -146,7 +146,7 @@ def render_table(*reports: CheckReport) -> Table:
     table = Table("dataset", "images", "published", "masks", "grey", "findings")
     table.columns[0].overflow = "fold"  # never cut
     for report in reports:
-        levels = [issue.level for issue in report.issues]
+        levels = [issue.level for issue in report.issues for _ in issue.names or ("",)]
         counts = [
             f"[{colour}]{levels.count(level)} {level}[/]"
             for level, colour in _COLOURS.items()

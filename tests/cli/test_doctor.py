@@ -12,6 +12,7 @@ def test_the_report_names_versions_devices_and_weights(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(environment, "EXTRAS", {"demo": ("no-such-package",)})
     (tmp_path / "weights").mkdir()
     (tmp_path / "weights" / "own.safetensors").touch()
     assert main(["doctor"]) == 0

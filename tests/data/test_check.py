@@ -1,3 +1,4 @@
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -130,3 +131,12 @@ def test_half_of_ecssd_is_half_of_ecssd(shared: Path) -> None:
     report = check_dataset(shared / "data", "ECSSD")
     assert (report.found, report.paired, report.expected) == (500, 500, 1000)
     assert [issue.what for issue in report.issues] == ["500 images where 1000 are published"]
+
+
+def test_the_table_counts_files_and_not_kinds_of_findings(tmp_path: Path) -> None:
+    write_images(tmp_path / "own/images", "c", "d", distinct=True)
+    for name in ("a.png", "b.jpg"):
+        (tmp_path / "own" / "images" / name).write_bytes(b"no picture")
+    console = Console(file=StringIO(), width=120)
+    console.print(render_table(check_dataset(tmp_path, "own")))
+    assert "2 defect, 1 note" in console.file.getvalue()
