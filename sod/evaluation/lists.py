@@ -14,7 +14,7 @@ from sod.core.names import check_file_name
 from sod.evaluation.map_sources import is_source, parse_source
 from sod.evaluation.statistics import SEED_MARK
 
-_CHECKPOINTS = {".ckpt", ".safetensors"}
+_CHECKPOINTS = {".ckpt", ".onnx", ".safetensors"}
 _STYLE = ("color", "linestyle", "linewidth", "marker")
 _KEYS = ("source", *_STYLE)
 

@@ -40,3 +40,10 @@ def test_mistakes_in_a_list(content: str, message: str, tmp_path: Path) -> None:
     file.write_text(content)
     with pytest.raises(SodError, match=message):
         parse_methods(str(file))
+
+
+@pytest.mark.parametrize("name", ["last.ckpt", "model.safetensors", "model.onnx"])
+def test_models_of_all_kinds_are_methods(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).touch()
+    (entry,) = parse_methods(f"Own={tmp_path / name}").entries
+    assert entry.arguments == ("--ckpt", str(tmp_path / name))
