@@ -50,8 +50,8 @@ def tasks(folder: Path) -> Path:
     Path("photos", "trip").mkdir()
     Image.open("photos/0001.png").save("photos/trip/a.jpg")
     Path("list.txt").write_text("photos/0000.png\n")
-    with VideoWriter(folder / "clip.mp4", ".mp4", VideoInfo(Fraction(10), 2)) as writer:
-        for scene in range(2):
+    with VideoWriter(folder / "clip.mp4", ".mp4", VideoInfo(Fraction(10), 4)) as writer:
+        for scene in range(4):
             writer.write(make_scene(scene, (48, 64))[0])
     return folder
 

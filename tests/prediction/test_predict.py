@@ -1,6 +1,8 @@
 """`sod predict`: outputs, and going on where an earlier run stopped."""
 
 import json
+import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 from PIL import Image
 
 from sod.cli import main
+from sod.core.stopping import Interrupted
 from sod.data.synthetic import write_scenes
 
 Errors = Callable[[], str]
@@ -79,3 +82,16 @@ def test_the_files_do_not_depend_on_the_threads(
     assert contents[0] == contents[1] == contents[2]
     assert main([*words, "--threads", "-1"]) == 2
     assert "--threads: -1 is negative" in errors()
+
+
+def test_an_interrupted_prediction_says_how_to_go_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise Interrupted(signal.SIGINT)
+
+    Image.new("RGB", (32, 32)).save(tmp_path / "photo.png")
+    monkeypatch.setattr(sys.modules["sod.cli.commands.predict"], "_predict_images", interrupted)
+    words = ["--model=CentreBox", "--source", str(tmp_path), "--out", str(tmp_path / "cut")]
+    assert main(["predict", *words]) == 130
+    assert "The same command with --resume goes on." in capsys.readouterr().err

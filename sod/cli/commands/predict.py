@@ -11,6 +11,7 @@ from sod.core.distributed import is_rank_zero
 from sod.core.errors import SodError
 from sod.core.locks import output_folder
 from sod.core.names import one_line
+from sod.core.stopping import Interrupted
 from sod.data.groups import whole_groups
 from sod.data.samples import Sample
 from sod.engine.checkpoint import load_checkpoint
@@ -95,9 +96,13 @@ def predict(
     output_folder(out)
     if is_rank_zero():
         begin(job.folder, _settings(cli, job), resume)
-    failures = _predict_images(cli, images, job, resume)
-    if inputs.videos:
-        failures += _predict_videos(cli, inputs.videos, job, resume)
+    try:
+        failures = _predict_images(cli, images, job, resume)
+        if inputs.videos:
+            failures += _predict_videos(cli, inputs.videos, job, resume)
+    except Interrupted as stop:
+        stop.advice = "The same command with --resume goes on."
+        raise
     return _report(failures)
 
 
