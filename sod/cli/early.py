@@ -69,7 +69,7 @@ def _of_config(path: str) -> str | None:
 
     try:
         content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError):
+    except (OSError, ValueError, RecursionError, yaml.YAMLError):
         return None  # reported later
     if not isinstance(content, dict) or "plugins" in content:
         return None
