@@ -28,17 +28,18 @@ def begin(folder: Path, settings: Mapping[str, Any], resume: bool) -> None:
     Raises:
         SodError: The results in the folder were made with other settings.
     """
-    path = folder / SETTINGS
+    path, stated = folder / SETTINGS, json.loads(json.dumps(dict(settings)))
     if resume and path.is_file():
         before = _read(path)
         check_format(before, FORMAT, f"{path}")
-        changed = [key for key in settings if before.get(key) != settings[key]]
+        # As it is written: a file holds lists where there were tuples.
+        changed = [key for key in stated if before.get(key) != stated[key]]
         if changed:
             raise SodError(
                 f"--resume: the results in {folder} were made with another {' and '.join(changed)}:"
                 " give another --out, or leave --resume out to make them again."
             )
-    write_text(path, json.dumps(stamp(FORMAT) | dict(settings), indent=2) + "\n")
+    write_text(path, json.dumps(stamp(FORMAT) | stated, indent=2) + "\n")
 
 
 def unfinished(folder: Path, samples: Sequence[Sample], outputs: Sequence[Output]) -> list[Sample]:
