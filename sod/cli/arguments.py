@@ -1,7 +1,7 @@
 """The words of a command line, before any parser sees them."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import takewhile
 
 from sod.core.configs import find_config
@@ -59,3 +59,8 @@ def pairs(arguments: Sequence[str]) -> Iterator[tuple[str, str | None]]:
         key, equals, value = argument.partition("=")
         after = arguments[index + 1] if index + 1 < len(arguments) else None
         yield key.lstrip("-"), value if equals else after
+
+
+def is_known(key: str, known: Iterable[str]) -> bool:
+    """Return whether a dotted key is one of those known, or lies in a mapping, ``NAME.*``."""
+    return any(key == each or (each.endswith(".*") and key.startswith(each[:-1])) for each in known)

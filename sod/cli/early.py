@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from sod.cli.arguments import normalise, pairs
+from sod.cli.arguments import is_known, normalise, pairs
 from sod.cli.catalogue import Command
 from sod.cli.signatures import module_of_method, parameters
 from sod.core.errors import SodError, suggest, suggest_path
@@ -48,7 +48,7 @@ def _check_dotted(keys: Sequence[str], words: Sequence[str]) -> None:
             continue
         known = {f"{group}.{key}" for key in parameters(module, name.rpartition(".")[2])}
         for key in given:
-            if key not in known and key != "model.class_path":
+            if not is_known(key, known) and key != "model.class_path":
                 raise SodError(f"command line: unknown key '{key}'.{suggest(key, known)}")
 
 

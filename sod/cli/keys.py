@@ -8,11 +8,12 @@ import inspect
 from collections.abc import Iterator, Sequence
 from dataclasses import is_dataclass
 from itertools import pairwise
-from typing import Any, get_type_hints
+from types import UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import yaml
 
-from sod.cli.arguments import pairs
+from sod.cli.arguments import is_known, pairs
 from sod.core.errors import SodError, suggest
 from sod.core.files import read_yaml
 from sod.engine.plugins import split_modules
@@ -43,7 +44,7 @@ def check_keys(arguments: Sequence[str], known: set[str]) -> None:
         known = known | {f"model.{key}" for key in _parameters(import_method(name, "model"))}
     for origin, key in entries:
         plain = key.replace(".init_args", "")
-        if plain in known or (has_trainer and plain.startswith("trainer.")):
+        if is_known(plain, known) or (has_trainer and plain.startswith("trainer.")):
             continue
         if has_model and (plain == "model.class_path" or (not name and plain[:6] == "model.")):
             continue  # a missing method is reported later
@@ -51,13 +52,19 @@ def check_keys(arguments: Sequence[str], known: set[str]) -> None:
 
 
 def _parameters(cls: type) -> Iterator[str]:
-    """Yield the dotted names of a constructor's parameters, with the fields of dataclasses."""
+    """Yield the dotted names of a constructor's parameters, with the fields of dataclasses.
+
+    A mapping takes any key: it is ``NAME.*``.
+    """
     hints = get_type_hints(vars(cls)["__init__"])
     for name in inspect.signature(cls).parameters:
         yield name
         hint = hints.get(name)
-        if isinstance(hint, type) and is_dataclass(hint):
-            yield from (f"{name}.{key}" for key in _parameters(hint))
+        for kind in get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,):
+            if isinstance(kind, type) and is_dataclass(kind):
+                yield from (f"{name}.{key}" for key in _parameters(kind))
+            elif get_origin(kind) is dict:
+                yield f"{name}.*"
 
 
 def _configs(arguments: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -13,6 +13,8 @@ DEEPEST = 3
 def parameters(module: str, name: str, levels: int = DEEPEST) -> Iterator[str]:
     """Yield the dotted names of the parameters of a class, with the fields of nested dataclasses.
 
+    A mapping takes any key: it is ``NAME.*``.
+
     Args:
         module: Dotted name of a module of this package.
         name: Name of the class in it.
@@ -23,10 +25,19 @@ def parameters(module: str, name: str, levels: int = DEEPEST) -> Iterator[str]:
         return
     for parameter, annotation in _own(found):
         yield parameter
-        nested = annotation.id if isinstance(annotation, ast.Name) else ""
-        if nested and levels:
-            place = module if nested in classes(module) else _imports(module).get(nested, "")
-            yield from (f"{parameter}.{key}" for key in parameters(place, nested, levels - 1))
+        for kind in _alternatives(annotation):
+            if isinstance(kind, ast.Name) and levels:
+                place = module if kind.id in classes(module) else _imports(module).get(kind.id, "")
+                yield from (f"{parameter}.{key}" for key in parameters(place, kind.id, levels - 1))
+            elif isinstance(kind, ast.Subscript) and ast.unparse(kind.value) == "dict":
+                yield f"{parameter}.*"
+
+
+def _alternatives(annotation: ast.expr | None) -> list[ast.expr]:
+    """Return the types of a union, or the only type."""
+    if isinstance(annotation, ast.BinOp):
+        return [*_alternatives(annotation.left), *_alternatives(annotation.right)]
+    return [] if annotation is None else [annotation]
 
 
 def module_of_method(name: str) -> str | None:

@@ -1,5 +1,6 @@
 """What the program answers before PyTorch is imported."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -53,6 +54,21 @@ def test_a_misspelt_option_of_a_method_gets_the_nearest(
     assert "key 'model.inference.flap'. Did you mean 'model.inference.flip'?" in errors()
     assert main(["evaluate", "--config", "tokencut", "--data.tset=ECSSD"]) == 2
     assert "key 'data.tset'. Did you mean 'data.test'?" in errors()
+
+
+def test_fields_of_optional_arguments_and_of_mappings_are_known(
+    errors: Errors, tmp_path: Path
+) -> None:
+    wrong, right = "model.distilled.max_stepz", "model.distilled.max_steps"
+    plain = ["fit", "--config", "generations"]
+    assert main([*plain, "--model.distilled.arguments.head.kind=binary", f"--{wrong}=3"]) == 2
+    assert errors() == f"error: command line: unknown key '{wrong}'. Did you mean '{right}'?\n"
+    file = tmp_path / "own.yaml"
+    distilled = {"name": "one", "arguments": {"head": {"kind": "binary"}}, "max_stepz": 3}
+    model = {"class_path": "Generations", "init_args": {"distilled": distilled}}
+    file.write_text(json.dumps({"model": model}))
+    assert main(["fit", "--config", str(file)]) == 2
+    assert errors() == f"error: {file}: unknown key '{wrong}'. Did you mean '{right}'?\n"
 
 
 def test_the_version_is_that_of_the_package(capsys: Captured) -> None:
