@@ -7,7 +7,8 @@
 
 Groups are numbered in the order of their names: the even ones are half A, the odd ones half B. Each
 half of the first set is trained on with `sod fit`, and ``benchmarks/cosaliency.py`` measures the
-checkpoint on the other half of all sets. What is there already is not made again.
+checkpoint on the other half of all sets. What has been measured is not made again, and a training
+that was interrupted goes on.
 """
 
 import argparse
@@ -30,15 +31,13 @@ def main() -> None:
     options = parser.parse_args()
     rows = options.out / "rows.jsonl"
     for half, other in ("AB", "BA"):
-        run = options.out / f"{options.name}-{half}"
-        if not (run / "best.ckpt").is_file():
+        label, run = f"{options.name}@{other}", options.out / f"{options.name}-{half}"
+        if label not in {row["method"] for row in cosaliency.read(rows)}:
             train = link_half(Path(options.sets[0]), options.out / f"half{half}", half)
             configs = [word for config in CONFIGS for word in ("--config", config)]
             arguments = ["--data.train", str(train), "--out", str(run), *options.options]
             common.sod("fit", *configs, *arguments)
-        cosaliency.measure_missing(
-            f"{options.name}@{other}", str(run / "best.ckpt"), options.sets, rows, options.cache
-        )
+        cosaliency.measure_missing(label, str(run / "best.ckpt"), options.sets, rows, options.cache)
     cosaliency.print_table(list(cosaliency.read(rows)))
 
 
