@@ -118,8 +118,8 @@ class Peekaboo(Method):
 
     def patch_model(self) -> PatchModel:
         """Return the backbone with the head on it."""
-        patch, mean = self.backbone.patch_size, self.backbone.mean
-        return PatchModel(self._propagated_logits, self.inference, patch, mean)
+        own = self.backbone
+        return PatchModel(self._propagated_logits, self.inference, own.patch_size, own.mean)
 
     def loss(self, batch: Batch) -> LossOutput:
         """Return the weighted sum of the terms, and each of them."""
@@ -216,9 +216,8 @@ class Peekaboo(Method):
     def _propagated_logits(self, images: Tensor) -> Tensor:
         features = self._features(images)
         logits: Tensor = self.head(features)
-        if not self.inference.propagate:
-            return logits
-        return propagate(logits, self._first_features(features), self.inference.propagate)
+        weight = self.inference.propagate
+        return propagate(logits, self._first_features(features), weight) if weight else logits
 
     def _first_features(self, features: Tensor) -> Tensor:
         """Return those of the backbone's own facet and block, without the extra features."""

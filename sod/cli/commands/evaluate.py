@@ -78,11 +78,7 @@ def evaluate(
     report = Report(published=protocol if published else None, **options)
     folder = output_folder(out)
     findings: list[Findings] = []
-    several: AnswerEvaluation | None = None
-    if answers is not None:
-        if maps is not None:
-            raise SodError("--answers: needs a method, not saved --maps.")
-        several = AnswerEvaluation(cli.datamodule.test_names, answers)
+    several = _several(cli, answers, maps)
     save = folder / "maps" if save_maps else None
     if maps is not None:
         results, findings, shown = _run_maps(cli, maps, plan, label, save)
@@ -91,13 +87,7 @@ def evaluate(
         if save is not None:
             shown = _saved(cli, results, save)
     if results:
-        paths, statistics = write_results(results, folder, report, shown)
-        _print_table(results, statistics, against)
-        if several is not None:
-            paths += several.write(folder)
-            console.print(answers_table(several.means()))
-        names = ", ".join(path.name for path in paths)
-        say(f"Written to {folder}: {names}")
+        _write(results, folder, report, shown, several)
     lines = [line for finding in findings for line in finding.lines()]
     for line in lines:
         say(one_line(line), "red")
@@ -145,6 +135,31 @@ def _run(
     trainer = cli.build_trainer(callbacks)
     trainer.test(cli.method, datamodule=cli.datamodule, verbose=False)
     return evaluation.results if trainer.is_global_zero else []
+
+
+def _several(cli: Program, answers: int | None, maps: str | None) -> AnswerEvaluation | None:
+    """Return what measures several answers to each image, if that is asked for."""
+    if answers is None:
+        return None
+    if maps is not None:
+        raise SodError("--answers: needs a method, not saved --maps.")
+    return AnswerEvaluation(cli.datamodule.test_names, answers)
+
+
+def _write(
+    results: list[Result],
+    folder: Path,
+    report: Report,
+    shown: Pictures | None,
+    several: AnswerEvaluation | None,
+) -> None:
+    """Write and print the tables, and say where they are."""
+    paths, statistics = write_results(results, folder, report, shown)
+    _print_table(results, statistics, report.against)
+    if several is not None:
+        paths += several.write(folder)
+        console.print(answers_table(several.means()))
+    say(f"Written to {folder}: {', '.join(path.name for path in paths)}")
 
 
 def _run_maps(
