@@ -115,7 +115,7 @@ def write_graph(
         try:
             return _write(method, path, None, half, thorough)
         except SodError as error:
-            reason = str(error)
+            reason = str(error).partition(": nothing is written")[0].removeprefix("--onnx: ")
     return _write(method, path, size or DEFAULT_SIZE, half, thorough)._replace(reason=reason)
 
 
