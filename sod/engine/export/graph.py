@@ -152,8 +152,13 @@ def compare(method: Method, path: Path, sizes: list[tuple[int, int]]) -> list[Di
         method: The method, on the CPU.
         path: The graph.
         sizes: Heights and widths in pixels.
+
+    Raises:
+        SodError: Height and width should be free, and are not.
     """
     graph = OnnxGraph(path)
+    if graph.rules.size is None and not graph.free:
+        raise SodError("--onnx: PyTorch's exporter made constants of height and width")
     found = []
     for size in sizes:
         images = scenes(size)

@@ -30,6 +30,7 @@ class OnnxGraph:
 
     Attributes:
         rules: How images of any size are given to it.
+        free: Whether height and width of its input are free.
 
     Raises:
         SodError: ONNX Runtime is missing, or the file is damaged or not of `sod export`.
@@ -38,8 +39,11 @@ class OnnxGraph:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._sessions: dict[str, Any] = {}
-        metadata = self._session("cpu").get_modelmeta().custom_metadata_map
+        session = self._session("cpu")
+        metadata = session.get_modelmeta().custom_metadata_map
         self.rules: Rules = read_rules(metadata, str(path))
+        sides = session.get_inputs()[0].shape[2:]
+        self.free = all(isinstance(side, str) for side in sides)
 
     def saliency(self, images: Tensor) -> Tensor:
         """Return saliency ``[B, 1, H, W]`` in [0, 1] of RGB ``images [B, 3, H, W]`` in [0, 1].
