@@ -25,6 +25,14 @@ def save(path: Path, image: Image.Image, **options: object) -> Path:
     return path
 
 
+def readable(path: Path) -> bool:
+    try:
+        Image.open(path).load()
+    except OSError:
+        return False
+    return True
+
+
 def colours() -> Image.Image:
     return Image.fromarray(np.stack([RAMP, RAMP[::-1], 255 - RAMP], axis=2))
 
@@ -43,6 +51,8 @@ def colours() -> Image.Image:
 def test_colour_modes_give_the_same_colours(tmp_path: Path, mode: str, suffix: str) -> None:
     options = {"lossless": True} if suffix == "webp" else {}
     path = save(tmp_path / f"a.{suffix}", colours().convert(mode), **options)
+    if mode == "YCbCr" and not readable(path):
+        pytest.skip("this version of Pillow cannot read the YCbCr TIFF that it writes")
     image = read_image(path)
     assert image.shape == (3, 4, 3)
     assert image.dtype == np.uint8
