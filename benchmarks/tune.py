@@ -25,12 +25,13 @@ from sod.tuning.agreement import agreement_scores, plausibility, vote_weights
 from sod.tuning.configurations import TAUS, configurations
 from sod.tuning.consensus import consensus, overlaps
 from sod.tuning.cuts import ImageCuts
+from sod.tuning.rating import cut_settings
 from sod.tuning.report import published_index
 from sod.tuning.scores import beaten_shares, feature_indices
 from sod.tuning.store import CutStore
-from sod.tuning.tune import TuneOptions, cut_settings
 
 DRAWS = 5
+MAX_TOKENS = 1600
 SIZES = (16, 32, 64)
 WEIGHTS = "weights/vit_tiny_patch16_224.safetensors"
 
@@ -42,13 +43,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for the cuts")
     arguments = parser.parse_args()
     data, weights = arguments.shared / "data", str(arguments.shared / WEIGHTS)
-    options = TuneOptions(BackboneConfig("vit_tiny_patch16_224", weights))
-    backbone, taps = build_with_every_tap(options.backbone)
+    config = BackboneConfig("vit_tiny_patch16_224", weights)
+    backbone, taps = build_with_every_tap(config)
     chosen = configurations(taps, TAUS)
-    store = CutStore(arguments.out / "cuts", cut_settings(backbone, options))
+    store = CutStore(arguments.out / "cuts", cut_settings(backbone, config, TAUS, MAX_TOKENS))
 
     def cut(samples: Sequence[Sample]) -> list[ImageCuts]:
-        results = store.fill(samples, backbone, TAUS, options.max_tokens)
+        results = store.fill(samples, backbone, TAUS, MAX_TOKENS)
         return [cuts for _, cuts in track(results, total=len(samples)) if not isinstance(cuts, str)]
 
     ecssd = _pairs(data / "ECSSD/images", data / "ECSSD/ground_truth_mask")

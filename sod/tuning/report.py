@@ -1,7 +1,7 @@
 """Files that report a tuning: the scores, a heat map of them, and a grid of cuts."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,11 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from sod.core.files import atomic_file
+from sod.tuning.choices import HeadChoice
 from sod.tuning.configurations import Configuration
 from sod.tuning.cuts import ImageCuts
+from sod.tuning.inference import Inference
+from sod.tuning.rating import Rating
 from sod.tuning.scores import Scores
 
 
@@ -95,17 +98,67 @@ def _save(figure: Figure, path: Path) -> None:
         figure.savefig(temporary, **options)
 
 
-def explain(chosen: Sequence[Configuration], scores: Scores, published: int, images: int) -> str:
+def explain(rating: Rating) -> str:
     """Return three lines that say what was chosen and why."""
+    chosen, scores, published = rating.chosen, rating.scores, published_index(rating.chosen)
     best = scores.best
     ranks = scores.score.argsort(descending=True, stable=True).tolist()
     return (
-        f"Chosen without masks on {images} images: {chosen[best]}.\n"
+        f"Chosen without masks on {len(rating.samples)} images: {chosen[best]}.\n"
         f"On an image it beats {scores.score[best]:.0%} of the {len(chosen)} configurations; its "
         f"cuts overlap with their refined vote by {scores.consensus[best]:.3f} (IoU).\n"
         f"The published choice, {chosen[published]}, beats {scores.score[published]:.0%} and "
         f"overlaps by {scores.consensus[published]:.3f}: rank {1 + ranks.index(published)}."
     )
+
+
+def explain_choices(
+    heads: Sequence[HeadChoice], inference: Inference | None, scores: Mapping[Inference, float]
+) -> str:
+    """Return a line on each choice beyond the cut.
+
+    Args:
+        heads: The features that heads see, of each backbone, the chosen one first.
+        inference: The chosen inference.
+        scores: The score of each inference.
+    """
+    first = heads[0]
+    names = ", ".join(first.config.extra_features) or "none"
+    lines = [
+        f"Extra features for heads: {names}. On images that it has not seen, a light head overlaps "
+        f"with the refined vote by {first.score:.3f} (IoU); without them by "
+        f"{next(iter(first.scores.values())):.3f}."
+    ]
+    if inference is not None:
+        plain = next(iter(scores))
+        lines.append(
+            f"Inference of heads: {inference}, {scores[inference]:.3f}; {plain}: "
+            f"{scores[plain]:.3f}."
+        )
+    lines += [
+        f"Backbone: {first.config.name}, {first.score:.3f}; {other.config.name}: {other.score:.3f}."
+        for other in heads[1:]
+    ]
+    return "\n".join(lines)
+
+
+def write_choices(
+    heads: Sequence[HeadChoice], scores: Mapping[Inference, float], path: Path
+) -> None:
+    """Write ``choices.csv``: a row per candidate of each choice beyond the cut.
+
+    Raises:
+        SodError: The file cannot be written.
+    """
+    with atomic_file(path) as temporary, temporary.open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["choice", "backbone", "candidate", "score"])
+        for each in heads:
+            for description, score in each.scores.items():
+                table.writerow(["extra_features", each.config.name, description, f"{score:.6f}"])
+        for inference, score in scores.items():
+            name = heads[0].config.name
+            table.writerow(["inference", name, str(inference), f"{score:.6f}"])
 
 
 def published_index(chosen: Sequence[Configuration]) -> int:

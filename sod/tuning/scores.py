@@ -53,7 +53,7 @@ def score_configurations(
     chosen: Sequence[Configuration],
     cuts: Sequence[ImageCuts],
     images: Callable[[], Iterable[Tensor]],
-) -> Scores:
+) -> tuple[Scores, list[Tensor]]:
     """Score configurations by the consensus of all of them.
 
     First, configurations are rated by their agreement with each other. These ratings are their
@@ -64,21 +64,22 @@ def score_configurations(
         chosen: The configurations.
         cuts: Of each image, the cuts of all configurations.
         images: Returns the same images, RGB in [0, 1], ``[3, H, W]`` each, one after the other.
+
+    Returns:
+        The scores, and the refined vote about each image, bool ``[H, W]``.
     """
     plausible = [plausibility(each.masks) for each in cuts]
     agreement = agreement_scores((each.masks for each in cuts), plausible, feature_indices(chosen))
     weights = vote_weights(agreement)
-    overlap = torch.stack(
-        [
-            consensus(image, each.masks, weights).overlap
-            for image, each in zip(images(), cuts, strict=True)
-        ]
-    )
+    pairs = zip(images(), cuts, strict=True)
+    agreed = [consensus(image, each.masks, weights) for image, each in pairs]
+    overlap = torch.stack([each.overlap for each in agreed])
     areas = torch.stack([each.masks.flatten(1).float().mean(1) for each in cuts])
     free = torch.stack(plausible)
     border = torch.stack([border_pixels(each.masks).float().mean(1) for each in cuts])
     score = torch.stack([beaten_shares(cut) for cut in overlap * free]).mean(0)
-    return Scores(score, overlap.mean(0), agreement, border.mean(0), areas.mean(0))
+    scores = Scores(score, overlap.mean(0), agreement, border.mean(0), areas.mean(0))
+    return scores, [each.mask for each in agreed]
 
 
 def beaten_shares(values: Tensor) -> Tensor:

@@ -1,35 +1,29 @@
-"""Tuning: the features of a backbone that cut objects best, found without masks."""
+"""Tuning: what of a backbone finds objects best, found without masks."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
-
-from torch import Tensor
 
 from sod.core.errors import SodError
-from sod.core.files import state_checksum
 from sod.data.reading import read_image_tensor
 from sod.data.samples import Sample
-from sod.nn.backbones.base import Backbone
-from sod.nn.backbones.build import BackboneConfig, build_with_every_tap
+from sod.nn.backbones.build import BackboneConfig
 from sod.tuning.choice import Tuned, write_tuned
-from sod.tuning.configurations import TAUS, Configuration, configurations
-from sod.tuning.cuts import ImageCuts
-from sod.tuning.report import draw_cuts, draw_heat_map, explain, published_index, write_scores
-from sod.tuning.scores import Scores, score_configurations
-from sod.tuning.store import CutStore
+from sod.tuning.choices import HeadChoice, choose_extras, choose_inference
+from sod.tuning.configurations import TAUS
+from sod.tuning.inference import Inference
+from sod.tuning.rating import Progress, Rating, rate
+from sod.tuning.report import (
+    draw_cuts,
+    draw_heat_map,
+    explain,
+    explain_choices,
+    published_index,
+    write_choices,
+    write_scores,
+)
 
-VERSION = 1
 SHOWN = 6
-T = TypeVar("T")
-
-
-class Progress(Protocol):
-    """Shows the progress of a loop."""
-
-    def __call__(self, items: Iterable[T], total: int, description: str) -> Iterator[T]:
-        """Yield the items."""
 
 
 @dataclass(frozen=True)
@@ -37,16 +31,18 @@ class TuneOptions:
     """What is tuned, and how thoroughly.
 
     Args:
-        backbone: The backbone; its feature is what is chosen.
+        backbones: The backbones of which one is chosen, one or more; their features have no effect.
         taus: The thresholds that are compared.
         max_tokens: Larger images are resized to at most this number of tokens.
-        device: The device of the backbone.
+        device: The device of the backbones.
+        heads: Whether to choose extra features, scales and propagation for trained heads.
     """
 
-    backbone: BackboneConfig
+    backbones: tuple[BackboneConfig, ...]
     taus: tuple[float, ...] = TAUS
     max_tokens: int = 1600
     device: str = "cpu"
+    heads: bool = True
 
 
 @dataclass(frozen=True)
@@ -55,15 +51,13 @@ class Tuning:
 
     Attributes:
         tuned: The chosen descriptor.
-        chosen: All configurations.
-        scores: Their scores.
-        explanation: Three lines that say what was chosen and why.
+        rating: All configurations of the chosen backbone, and their scores.
+        explanation: A line on each choice.
         failures: One line for each image that could not be read.
     """
 
     tuned: Tuned
-    chosen: list[Configuration]
-    scores: Scores
+    rating: Rating
     explanation: str
     failures: list[str]
 
@@ -77,10 +71,10 @@ def evenly_spaced(samples: Sequence[Sample], count: int) -> list[Sample]:
 def tune(
     samples: Sequence[Sample], folder: Path, options: TuneOptions, progress: Progress
 ) -> Tuning:
-    """Choose the features of a backbone for normalized cuts on images without masks.
+    """Choose a backbone and its features on images without masks.
 
-    Writes ``tuned.yaml``, ``scores.csv``, ``scores.png`` and ``cuts.png`` to the folder, and the
-    cuts to ``cuts/``, from which an interrupted tuning continues.
+    Writes ``tuned.yaml``, ``scores.csv``, ``scores.png``, ``choices.csv`` and ``cuts.png`` to the
+    folder, and the cuts to ``cuts/``, from which an interrupted tuning continues.
 
     Args:
         samples: The images; masks are not opened.
@@ -91,68 +85,64 @@ def tune(
     Raises:
         SodError: No image can be read, or the folder holds the cuts of other options.
     """
-    backbone, taps = build_with_every_tap(options.backbone)
-    backbone.to(options.device)
-    chosen = configurations(taps, options.taus)
-    store = CutStore(folder / "cuts", cut_settings(backbone, options))
-    readable: list[tuple[Sample, ImageCuts]] = []
-    failures: list[str] = []
-    results = store.fill(samples, backbone, options.taus, options.max_tokens)
-    for sample, result in progress(results, len(samples), "cuts"):
-        if isinstance(result, str):
-            failures.append(result)
-        else:
-            readable.append((sample, result))
-    if not readable:
-        raise SodError(f"--data.train: none of the {len(samples)} images can be read")
-    read, cuts = [list(part) for part in zip(*readable, strict=True)]
-    scores = score_configurations(chosen, cuts, lambda: _images(read, progress))
-    explanation = explain(chosen, scores, published_index(chosen), len(read))
-    tuned = _tuned(options.backbone, chosen[scores.best])
-    _write(folder, tuned, explanation, chosen, scores, read, cuts)
-    return Tuning(tuned, chosen, scores, explanation, failures)
+    ratings = [
+        rate(samples, path, config, options.taus, options.max_tokens, options.device, progress)
+        for path, config in zip(_cut_folders(folder, options), options.backbones, strict=True)
+    ]
+    if not options.heads:
+        return _finish(folder, ratings[0], [], None, {})
+    if len(ratings[0].samples) < 2:
+        raise SodError("--data.train: fewer than 2 images can be read, too few for --heads true")
+    limits = (options.max_tokens, options.device, progress)
+    heads = [choose_extras(rating, *limits) for rating in ratings]
+    place = max(range(len(heads)), key=lambda number: heads[number].score)
+    ratings.insert(0, ratings.pop(place))
+    heads.insert(0, heads.pop(place))
+    inference, scores = choose_inference(ratings[0], heads[0], *limits)
+    return _finish(folder, ratings[0], heads, inference, scores)
 
 
-def cut_settings(backbone: Backbone, options: TuneOptions) -> dict[str, Any]:
-    """Return what the cuts of an image depend on, as JSON values.
-
-    Args:
-        backbone: The backbone with every tap.
-        options: What is tuned.
-    """
-    return {
-        "version": VERSION,
-        "name": options.backbone.name,
-        "pos_embed": options.backbone.pos_embed,
-        "weights_sha256": state_checksum(backbone.state_dict()),
-        "taus": list(options.taus),
-        "max_tokens": options.max_tokens,
-    }
+def _cut_folders(folder: Path, options: TuneOptions) -> list[Path]:
+    return [
+        folder / ("cuts" if not number else f"cuts{number + 1}")
+        for number in range(len(options.backbones))
+    ]
 
 
-def _images(samples: Sequence[Sample], progress: Progress) -> Iterator[Tensor]:
-    images = (read_image_tensor(sample.image) for sample in samples)
-    return progress(images, len(samples), "consensus")
+def _finish(
+    folder: Path,
+    rating: Rating,
+    heads: list[HeadChoice],
+    inference: Inference | None,
+    scores: dict[Inference, float],
+) -> Tuning:
+    """Write all files; the first of the heads is that of the chosen backbone."""
+    explanation = explain(rating)
+    if heads:
+        explanation += "\n" + explain_choices(heads, inference, scores)
+        write_choices(heads, scores, folder / "choices.csv")
+    tuned = _tuned(rating, heads, inference)
+    _write(folder, rating)
+    write_tuned(tuned, explanation, folder / "tuned.yaml")
+    return Tuning(tuned, rating, explanation, rating.failures)
 
 
-def _tuned(config: BackboneConfig, best: Configuration) -> Tuned:
+def _tuned(rating: Rating, heads: list[HeadChoice], inference: Inference | None) -> Tuned:
+    config, best = rating.config, rating.best
     weights = config.weights
     if weights not in (None, "hub"):
         weights = str(Path(weights).resolve())
-    tap = best.tap
-    backbone = replace(config, weights=weights, facet=tap.facet, block=tap.block, extra_features=[])
-    return Tuned(backbone, best.tau)
+    backbone = replace(
+        config, weights=weights, facet=best.tap.facet, block=best.tap.block, extra_features=[]
+    )
+    if not heads or inference is None:
+        return Tuned(backbone, best.tau)
+    extras = heads[0].config.extra_features
+    return Tuned(backbone, best.tau, extras, inference.propagate, list(inference.scales))
 
 
-def _write(
-    folder: Path,
-    tuned: Tuned,
-    explanation: str,
-    chosen: Sequence[Configuration],
-    scores: Scores,
-    samples: Sequence[Sample],
-    cuts: Sequence[ImageCuts],
-) -> None:
+def _write(folder: Path, rating: Rating) -> None:
+    chosen, scores, samples = rating.chosen, rating.scores, rating.samples
     write_scores(chosen, scores, folder / "scores.csv")
     draw_heat_map(chosen, scores, folder / "scores.png")
     columns = {
@@ -165,5 +155,4 @@ def _write(
     }
     shown = range(0, len(samples), max(1, len(samples) // SHOWN))[:SHOWN]
     images = [read_image_tensor(samples[number].image) for number in shown]
-    draw_cuts(images, [cuts[number] for number in shown], columns, folder / "cuts.png")
-    write_tuned(tuned, explanation, folder / "tuned.yaml")
+    draw_cuts(images, [rating.cuts[number] for number in shown], columns, folder / "cuts.png")

@@ -21,7 +21,8 @@ def test_the_configuration_that_finds_the_object_is_the_best() -> None:
         masks[4, 2:6, left : left + 2] = True
         images.append(image)
         cuts.append(ImageCuts(masks, (64, 64)))  # the last one finds nothing
-    scores = score_configurations(chosen, cuts, lambda: images)
+    scores, votes = score_configurations(chosen, cuts, lambda: images)
+    assert [vote.shape for vote in votes] == [(64, 64)] * 2
     assert scores.best == 0
     assert scores.score[5] == 0
     assert scores.score[0] == 1

@@ -1,7 +1,7 @@
 """`sod tune`: the features of any backbone that cut objects best, found without masks."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from rich.progress import track
 
@@ -41,13 +41,31 @@ def tune(arguments: Sequence[str]) -> int:
     samples = evenly_spaced(data.train_samples(), options["images"])
     device = str(pick_device(options["device"]))
     folder = output_folder(options["out"])
-    say(f"{backbone.name} on {device}, {len(samples)} images")
-    settings = TuneOptions(backbone, parse_taus(options["taus"]), options["max_tokens"], device)
+    names = " or ".join([backbone.name, *(each.name for each in _second(options))])
+    say(f"{names} on {device}, {len(samples)} images")
+    settings = TuneOptions(
+        (backbone, *_second(options)),
+        parse_taus(options["taus"]),
+        options["max_tokens"],
+        device,
+        options["heads"],
+    )
     tuning = choose(samples, folder, settings, _progress)
     say(tuning.explanation)
-    say(f"Written to {folder}: tuned.yaml, scores.csv, scores.png, cuts.png")
+    files = ["tuned.yaml", "scores.csv", "scores.png", *["choices.csv"] * options["heads"]]
+    say(f"Written to {folder}: {', '.join(files)}, cuts.png")
     say_failed(tuning.failures)
     return 1 if tuning.failures else 0
+
+
+def _second(options: Any) -> list[BackboneConfig]:  # noqa: ANN401 - jsonargparse's namespace
+    """Return the second backbone of the parsed options, if there is one."""
+    if options["second.name"] is None:
+        return []
+    if not options["heads"]:
+        raise SodError("--second.name: backbones are compared by heads: leave out --heads false")
+    keys = ("name", "weights", "pos_embed")
+    return [BackboneConfig(**{key: options[f"second.{key}"] for key in keys})]
 
 
 def _progress(items: Iterable[T], total: int, description: str) -> Iterator[T]:
@@ -65,6 +83,10 @@ def _add_options(parser: SodParser) -> None:
         help="hub, a .safetensors or .pth file, or null (random weights)",
     )
     add("--model.backbone.pos_embed", type=str, default="auto", help="dino, timm or auto")
+    add("--second.name", type=str | None, default=None, help="another backbone to compare")
+    add("--second.weights", type=str | None, default=backbone.weights, help="its weights")
+    add("--second.pos_embed", type=str, default="auto", help="dino, timm or auto")
+    add("--heads", type=bool, default=True, help="also choose what trained heads see")
     add("--data.root", type=str, default="datasets", help="the data root")
     add("--data.train", type=str, required=True, help="a folder of images, or datasets")
     add("--images", type=int, default=64, help="number of images, evenly spaced in data.train")

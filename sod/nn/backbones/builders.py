@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 DEPTHS = {"descriptor": 2}
 """Number of blocks of the backbones that have more than one."""
+EXTRAS = {"descriptor": ("contrast",)}
+"""Extra features of these backbones that are no facet of a block."""
 
 
 def _descriptor(config: "BackboneConfig") -> Backbone:
