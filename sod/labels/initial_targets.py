@@ -8,6 +8,7 @@ from torch import Tensor
 
 from sod.core.errors import SodError
 from sod.spectral import normalized_cuts
+from sod.spectral.masks import cleaned_component
 
 Kind = Literal["none", "found", "tokencut"]
 When = Literal["start", "collapse"]
@@ -29,6 +30,7 @@ class InitialTargetsConfig:
         weight: Weight of the term.
         tau: Threshold on the cosine of two features; TokenCut publishes 0.2, FOUND 0.3.
         weight_images: Weight images by the contrast of their refined masks.
+        clean_up: Reassign the tokens to the mean features of object and rest after the cut.
     """
 
     kind: Kind = "none"
@@ -38,6 +40,7 @@ class InitialTargetsConfig:
     weight: float = 1.0
     tau: float = 0.3
     weight_images: bool = False
+    clean_up: bool = False
 
     def __post_init__(self) -> None:
         """Reject unknown names."""
@@ -50,14 +53,17 @@ class InitialTargetsConfig:
                 raise SodError(f"initial_targets.{field}: '{value}' is none of {', '.join(known)}")
 
 
-def tokencut_masks(features: Tensor, tau: float) -> Tensor:
+def tokencut_masks(features: Tensor, tau: float, clean_up: bool = False) -> Tensor:
     """Return TokenCut's object of each image, the component of the seed.
 
     Args:
         features: ``[B, C, h, w]``.
         tau: Threshold on the cosine similarity.
+        clean_up: Clean the cut up by two centroids.
 
     Returns:
         Bool ``[B, 1, h, w]``; empty where nothing stands out.
     """
-    return torch.stack([cut.component for cut in normalized_cuts(features, tau)])[:, None]
+    pairs = zip(normalized_cuts(features, tau), features, strict=True)
+    objects = [cleaned_component(cut, each) if clean_up else cut.component for cut, each in pairs]
+    return torch.stack(objects)[:, None]

@@ -23,7 +23,9 @@ from sod.labels.store import LabelStore, complete_store
 from sod.labels.teachers import build_teacher
 from sod.labels.writing import write_labels
 from sod.refinement.kinds import Refinement, parse_refinements
+from sod.spectral.masks import MasksConfig
 
+MASKS = MasksConfig()
 SELECTION = SelectionConfig(later=None, least=1, border=1.0, outside="last", score="contrast")
 
 
@@ -39,6 +41,7 @@ class LabelsConfig:
             checkpoint; null: TokenCut on this backbone's first features, or nothing if ``store`` is
             given.
         tau: TokenCut's threshold, where it is the teacher.
+        masks: How its cut becomes a mask.
         refine: Refinement of the teacher's maps.
         selection: Which pseudo-masks are trained on.
         weight_images: Weight images by the score of their pseudo-masks.
@@ -49,6 +52,7 @@ class LabelsConfig:
     store: str | None = None
     teacher: str | None = None
     tau: float = 0.2
+    masks: MasksConfig = MASKS
     refine: Refinement = "bilateral"
     selection: SelectionConfig = SELECTION
     weight_images: bool = False

@@ -73,7 +73,7 @@ class ConnNet(LabelLearner):
         inference.pop("propagate", None)
         return {
             "backbone": tuned.backbone_arguments(heads=True),
-            "labels": {"tau": tuned.tau},
+            "labels": {"tau": tuned.tau, **({"masks": tuned.masks} if tuned.masks else {})},
             "inference": inference,
         }
 
@@ -131,7 +131,8 @@ class ConnNet(LabelLearner):
 
     def default_teacher(self) -> Method:
         """Return TokenCut on this backbone's first features."""
-        teacher = TokenCut(replace(self.config, extra_features=[]), self.labels.tau)
+        cut = replace(self.config, extra_features=[])
+        teacher = TokenCut(cut, self.labels.tau, masks=self.labels.masks)
         _, frozen = frozen_part(self.network.pyramid)
         if self.config.weights is None and frozen is not None:
             own = frozen.state_dict()  # no file has them: they came with a checkpoint

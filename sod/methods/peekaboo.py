@@ -100,10 +100,12 @@ class Peekaboo(Method):
 
     @classmethod
     def tuned_arguments(cls, tuned: Tuned) -> dict[str, Any]:
-        """Return the features, the threshold of the initial targets, and the inference."""
+        """Return the features, the cut of the initial targets, and the inference."""
+        cleaned = (tuned.masks or {}).get("clean_up", False)
+        initial = {"tau": tuned.tau, **({"clean_up": True} if cleaned else {})}
         return {
             "backbone": tuned.backbone_arguments(heads=True),
-            "initial_targets": {"tau": tuned.tau},
+            "initial_targets": initial,
             "inference": tuned.inference_arguments(),
         }
 
@@ -254,7 +256,7 @@ class Peekaboo(Method):
         config = self.initial_targets
         if config.kind == "found":
             return self._found_background().masks(views.images, config.tau)
-        return tokencut_masks(self._first_features(views.features), config.tau)
+        return tokencut_masks(self._first_features(views.features), config.tau, config.clean_up)
 
     def _found_background(self) -> FoundBackground:
         """Build it when it is needed: prediction never uses it."""

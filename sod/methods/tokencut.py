@@ -1,5 +1,6 @@
 """TokenCut: the normalized cut of a graph of self-supervised tokens (Wang et al., CVPR 2022)."""
 
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import torch
@@ -8,12 +9,14 @@ from torch import Tensor
 
 from sod.core.precision import full_precision_region
 from sod.engine.method import Method
-from sod.nn.backbones.build import BackboneConfig, build_backbone
+from sod.nn.backbones.build import BackboneConfig
+from sod.nn.initial_masks import build_cut_backbone, initial_masks
 from sod.nn.resize import discovery_pad, lanczos_resize, saliency_size, working_size
-from sod.spectral import normalized_cuts
+from sod.spectral import Graph
+from sod.spectral.masks import MasksConfig
 from sod.tuning.choice import Tuned
 
-BACKBONE = BackboneConfig()
+BACKBONE, MASKS = BackboneConfig(), MasksConfig()
 
 
 class TokenCut(Method):
@@ -32,6 +35,7 @@ class TokenCut(Method):
         scale: Factor on the image's size before the features; 1 is the published size.
         max_tokens: Larger images are resized to at most this number of tokens, which bounds memory
             (about 13 bytes times its square). Benchmark images have fewer.
+        masks: How a cut becomes a mask, beyond the published way.
     """
 
     def __init__(
@@ -39,46 +43,63 @@ class TokenCut(Method):
         backbone: BackboneConfig = BACKBONE,
         tau: float = 0.2,
         eps: float = 1e-5,
-        graph: Literal["binary", "weighted"] = "binary",
+        graph: Graph = "binary",
         resize: Literal["saliency", "discovery"] = "saliency",
         scale: float = 1.0,
         max_tokens: int = 6400,
+        masks: MasksConfig = MASKS,
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
-        self.backbone = build_backbone(backbone)
+        self.backbone = build_cut_backbone(backbone, masks)
         self.tau = tau
         self.eps = eps
-        self.graph: Literal["binary", "weighted"] = graph
+        self.graph: Graph = graph
         self.resize: Literal["saliency", "discovery"] = resize
         self.scale = scale
         self.max_tokens = max_tokens
+        self.masks = masks
 
     @classmethod
     def tuned_arguments(cls, tuned: Tuned) -> dict[str, Any]:
-        """Return the feature that is cut and its threshold."""
-        return {"backbone": tuned.backbone_arguments(), "tau": tuned.tau}
+        """Return the feature that is cut, its threshold, and how the cut becomes a mask."""
+        arguments = {"backbone": tuned.backbone_arguments(), "tau": tuned.tau}
+        return arguments | ({"masks": tuned.masks} if tuned.masks else {})
 
     @full_precision_region
     def saliency(self, images: Tensor) -> Tensor:
-        """Return the seed's component, 0 or 1, resized to the images by nearest neighbour."""
-        size = images.shape[-2:]
-        prepared = self._prepare(images)
-        cuts = normalized_cuts(self.backbone(prepared), self.tau, self.eps, self.graph)
-        patches = torch.stack([cut.component for cut in cuts])[:, None].float()
-        if self.resize == "saliency":
-            return F.interpolate(patches, size, mode="nearest")
-        full = F.interpolate(patches, prepared.shape[-2:], mode="nearest")
-        return full[..., : size[0], : size[1]]
+        """Return the seed's component, resized to the images by nearest neighbour.
+
+        Returns:
+            ``[B, 1, H, W]``, 0 or 1; with further scales or configurations the mean of all masks.
+        """
+        masks = [
+            mask
+            for factor in (1.0, *self.masks.scales)
+            for mask in self._masks(images, self.scale * factor)
+        ]
+        return masks[0] if len(masks) == 1 else torch.stack(masks).mean(0)
 
     def is_traceable(self) -> bool:
         """Return False: eigenvectors are computed iteratively, and components by a search."""
         return False
 
-    def _prepare(self, images: Tensor) -> Tensor:
+    def _masks(self, images: Tensor, scale: float) -> Iterator[Tensor]:
+        """Yield the masks at a scale, by the configured feature and by those that vote."""
+        size = images.shape[-2:]
+        prepared = self._prepare(images, scale)
+        found = initial_masks(self.backbone, prepared, self.tau, self.masks, self.eps, self.graph)
+        for patches in found:
+            if self.resize == "saliency":
+                yield F.interpolate(patches, size, mode="nearest")
+            else:
+                full = F.interpolate(patches, prepared.shape[-2:], mode="nearest")
+                yield full[..., : size[0], : size[1]]
+
+    def _prepare(self, images: Tensor, scale: float) -> Tensor:
         patch = self.backbone.patch_size
         height, width = working_size(
-            images.shape[-2], images.shape[-1], patch, self.scale, self.max_tokens
+            images.shape[-2], images.shape[-1], patch, scale, self.max_tokens
         )
         if self.resize == "saliency":
             return lanczos_resize(images, saliency_size(height, width, patch))

@@ -9,6 +9,8 @@ from sod.core.precision import full_precision_region
 TEMPERATURE = 60.0
 CLUSTERS = 5
 ROUNDS = 50
+COMPARED = 400
+"""Heads are compared on about this number of tokens at most, which bounds memory."""
 
 
 @full_precision_region
@@ -27,7 +29,8 @@ def object_heads(heads: Tensor, blocks: Tensor, clusters: int = CLUSTERS) -> Ten
     Returns:
         Bool ``[H]``, True for the heads that are kept.
     """
-    rows = torch.stack([self_similarity(head).flatten() for head in heads])
+    compared = heads[:, :, :: -(-heads.shape[2] // COMPARED)]
+    rows = torch.stack([self_similarity(head).flatten() for head in compared])
     products = rows @ rows.T
     labels = cluster(products, min(clusters, len(heads)))
     last = labels[blocks == blocks.max()]

@@ -10,6 +10,7 @@ from sod.core.errors import SodError, suggest
 from sod.core.files import write_text
 from sod.core.formats import check_format, stamp
 from sod.nn.backbones.build import BackboneConfig
+from sod.spectral.masks import MasksConfig
 
 FORMAT = 1
 SECTION = "tuned"
@@ -26,6 +27,8 @@ class Tuned:
         extra_features: Further features for trained heads; null: those of the method's config.
         propagate: Propagation of a head's logits; null: as in the method's config.
         scales: Scale factors at inference; null: as in the method's config.
+        masks: The options of :class:`sod.spectral.masks.MasksConfig` that were switched on; null:
+            none.
     """
 
     backbone: BackboneConfig = field(default_factory=BackboneConfig)
@@ -33,6 +36,7 @@ class Tuned:
     extra_features: list[str] | None = None
     propagate: float | None = None
     scales: list[float] | None = None
+    masks: dict[str, Any] | None = None
 
     def backbone_arguments(self, heads: bool = False) -> dict[str, Any]:
         """Return the fields of a method's ``backbone``.
@@ -86,6 +90,8 @@ def tuned_of(content: dict[str, Any], path: str) -> Tuned | None:
     section = {key: value for key, value in section.items() if key not in stamp(FORMAT)}
     _check(section, Tuned, path, f"{SECTION}.")
     _check(section["backbone"], BackboneConfig, path, f"{SECTION}.backbone.")
+    if section.get("masks"):
+        _check(section["masks"], MasksConfig, path, f"{SECTION}.masks.")
     return Tuned(**{**section, "backbone": BackboneConfig(**section["backbone"])})
 
 

@@ -1,11 +1,13 @@
 """Choices beyond the cut, without masks: what heads see, and how they predict."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 import torch
 
 from sod.nn.backbones.build import BackboneConfig
+from sod.spectral.masks import MasksConfig
 from sod.tuning.extras import (
     Example,
     FeatureReader,
@@ -15,6 +17,7 @@ from sod.tuning.extras import (
 )
 from sod.tuning.heads import crossed_heads
 from sod.tuning.inference import INFERENCES, Inference, inference_scores
+from sod.tuning.mask_options import best_option, candidate_options, score_options
 from sod.tuning.rating import Progress, Rating, images_of
 
 HEAD_IMAGES = 64
@@ -43,6 +46,48 @@ class HeadChoice(NamedTuple):
     def score(self) -> float:
         """The score of the chosen set."""
         return self.scores[self.description]
+
+
+class Choices(NamedTuple):
+    """What was chosen beyond the cut.
+
+    Attributes:
+        heads: The features that heads see, of each backbone, the chosen one first.
+        inference: Scales and propagation of heads.
+        inference_scores: The score of each inference.
+        option: The option of the initial masks, in words.
+        masks: That option.
+        mask_scores: The score of each option, by its description.
+    """
+
+    heads: list[HeadChoice]
+    inference: Inference
+    inference_scores: dict[Inference, float]
+    option: str
+    masks: MasksConfig
+    mask_scores: dict[str, float]
+
+
+def choose(
+    ratings: Sequence[Rating], max_tokens: int, device: str, progress: Progress
+) -> tuple[Rating, Choices]:
+    """Choose one of several backbones, and all that belongs to it.
+
+    Args:
+        ratings: The configurations of each backbone on the same images.
+        max_tokens: Larger images are resized to at most this number of tokens.
+        device: The device of the backbones.
+        progress: Shows the progress of a loop.
+    """
+    limits = (max_tokens, device, progress)
+    heads = [choose_extras(rating, *limits) for rating in ratings]
+    order = sorted(range(len(heads)), key=lambda number: -heads[number].score)
+    rating, heads = ratings[order[0]], [heads[number] for number in order]
+    inference, inference_scores = choose_inference(rating, heads[0], *limits)
+    mask_scores = score_options(rating, *limits)
+    option = best_option(mask_scores)
+    masks = candidate_options(rating)[option]
+    return rating, Choices(heads, inference, inference_scores, option, masks, mask_scores)
 
 
 def choose_extras(rating: Rating, max_tokens: int, device: str, progress: Progress) -> HeadChoice:

@@ -1,7 +1,7 @@
 """Files that report a tuning: the scores, a heat map of them, and a grid of cuts."""
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +10,9 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from sod.core.files import atomic_file
-from sod.tuning.choices import HeadChoice
+from sod.tuning.choices import Choices
 from sod.tuning.configurations import Configuration
 from sod.tuning.cuts import ImageCuts
-from sod.tuning.inference import Inference
 from sod.tuning.rating import Rating
 from sod.tuning.scores import Scores
 
@@ -112,53 +111,45 @@ def explain(rating: Rating) -> str:
     )
 
 
-def explain_choices(
-    heads: Sequence[HeadChoice], inference: Inference | None, scores: Mapping[Inference, float]
-) -> str:
-    """Return a line on each choice beyond the cut.
-
-    Args:
-        heads: The features that heads see, of each backbone, the chosen one first.
-        inference: The chosen inference.
-        scores: The score of each inference.
-    """
-    first = heads[0]
+def explain_choices(choices: Choices) -> str:
+    """Return a line on each choice beyond the cut; all figures are IoU with refined votes."""
+    first, inferences, masks = choices.heads[0], choices.inference_scores, choices.mask_scores
     names = ", ".join(first.config.extra_features) or "none"
+    plain = next(iter(inferences))
+    bare = next(iter(masks))
     lines = [
-        f"Extra features for heads: {names}. On images that it has not seen, a light head overlaps "
-        f"with the refined vote by {first.score:.3f} (IoU); without them by "
-        f"{next(iter(first.scores.values())):.3f}."
+        f"Extra features for heads: {names}. A light head reaches {first.score:.3f} on images that "
+        f"it has not seen; without extra features {next(iter(first.scores.values())):.3f}.",
+        f"Inference of heads: {choices.inference}, {inferences[choices.inference]:.3f}; "
+        f"{plain}, {inferences[plain]:.3f}.",
+        f"Initial masks: {choices.option}, {masks[choices.option]:.3f}; "
+        + ", ".join(f"{name} {score:.3f}" for name, score in masks.items() if name != bare),
     ]
-    if inference is not None:
-        plain = next(iter(scores))
-        lines.append(
-            f"Inference of heads: {inference}, {scores[inference]:.3f}; {plain}: "
-            f"{scores[plain]:.3f}."
-        )
     lines += [
         f"Backbone: {first.config.name}, {first.score:.3f}; {other.config.name}: {other.score:.3f}."
-        for other in heads[1:]
+        for other in choices.heads[1:]
     ]
     return "\n".join(lines)
 
 
-def write_choices(
-    heads: Sequence[HeadChoice], scores: Mapping[Inference, float], path: Path
-) -> None:
+def write_choices(choices: Choices, path: Path) -> None:
     """Write ``choices.csv``: a row per candidate of each choice beyond the cut.
 
     Raises:
         SodError: The file cannot be written.
     """
+    name = choices.heads[0].config.name
+    rows = [
+        ("extra_features", each.config.name, description, score)
+        for each in choices.heads
+        for description, score in each.scores.items()
+    ]
+    rows += [("inference", name, str(key), each) for key, each in choices.inference_scores.items()]
+    rows += [("masks", name, option, each) for option, each in choices.mask_scores.items()]
     with atomic_file(path) as temporary, temporary.open("w", newline="") as file:
         table = csv.writer(file)
         table.writerow(["choice", "backbone", "candidate", "score"])
-        for each in heads:
-            for description, score in each.scores.items():
-                table.writerow(["extra_features", each.config.name, description, f"{score:.6f}"])
-        for inference, score in scores.items():
-            name = heads[0].config.name
-            table.writerow(["inference", name, str(inference), f"{score:.6f}"])
+        table.writerows((*row, f"{score:.6f}") for *row, score in rows)
 
 
 def published_index(chosen: Sequence[Configuration]) -> int:

@@ -1,7 +1,7 @@
 """Tuning: what of a backbone finds objects best, found without masks."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from sod.core.errors import SodError
@@ -9,9 +9,8 @@ from sod.data.reading import read_image_tensor
 from sod.data.samples import Sample
 from sod.nn.backbones.build import BackboneConfig
 from sod.tuning.choice import Tuned, write_tuned
-from sod.tuning.choices import HeadChoice, choose_extras, choose_inference
+from sod.tuning.choices import Choices, choose
 from sod.tuning.configurations import TAUS
-from sod.tuning.inference import Inference
 from sod.tuning.rating import Progress, Rating, rate
 from sod.tuning.report import (
     draw_cuts,
@@ -35,7 +34,8 @@ class TuneOptions:
         taus: The thresholds that are compared.
         max_tokens: Larger images are resized to at most this number of tokens.
         device: The device of the backbones.
-        heads: Whether to choose extra features, scales and propagation for trained heads.
+        heads: Whether to choose more than the cut: extra features, scales and propagation for
+            trained heads, and options of the initial masks.
     """
 
     backbones: tuple[BackboneConfig, ...]
@@ -90,16 +90,10 @@ def tune(
         for path, config in zip(_cut_folders(folder, options), options.backbones, strict=True)
     ]
     if not options.heads:
-        return _finish(folder, ratings[0], [], None, {})
+        return _finish(folder, ratings[0], None)
     if len(ratings[0].samples) < 2:
         raise SodError("--data.train: fewer than 2 images can be read, too few for --heads true")
-    limits = (options.max_tokens, options.device, progress)
-    heads = [choose_extras(rating, *limits) for rating in ratings]
-    place = max(range(len(heads)), key=lambda number: heads[number].score)
-    ratings.insert(0, ratings.pop(place))
-    heads.insert(0, heads.pop(place))
-    inference, scores = choose_inference(ratings[0], heads[0], *limits)
-    return _finish(folder, ratings[0], heads, inference, scores)
+    return _finish(folder, *choose(ratings, options.max_tokens, options.device, progress))
 
 
 def _cut_folders(folder: Path, options: TuneOptions) -> list[Path]:
@@ -109,25 +103,19 @@ def _cut_folders(folder: Path, options: TuneOptions) -> list[Path]:
     ]
 
 
-def _finish(
-    folder: Path,
-    rating: Rating,
-    heads: list[HeadChoice],
-    inference: Inference | None,
-    scores: dict[Inference, float],
-) -> Tuning:
-    """Write all files; the first of the heads is that of the chosen backbone."""
+def _finish(folder: Path, rating: Rating, choices: Choices | None) -> Tuning:
+    """Write all files."""
     explanation = explain(rating)
-    if heads:
-        explanation += "\n" + explain_choices(heads, inference, scores)
-        write_choices(heads, scores, folder / "choices.csv")
-    tuned = _tuned(rating, heads, inference)
+    if choices is not None:
+        explanation += "\n" + explain_choices(choices)
+        write_choices(choices, folder / "choices.csv")
+    tuned = _tuned(rating, choices)
     _write(folder, rating)
     write_tuned(tuned, explanation, folder / "tuned.yaml")
     return Tuning(tuned, rating, explanation, rating.failures)
 
 
-def _tuned(rating: Rating, heads: list[HeadChoice], inference: Inference | None) -> Tuned:
+def _tuned(rating: Rating, choices: Choices | None) -> Tuned:
     config, best = rating.config, rating.best
     weights = config.weights
     if weights not in (None, "hub"):
@@ -135,10 +123,15 @@ def _tuned(rating: Rating, heads: list[HeadChoice], inference: Inference | None)
     backbone = replace(
         config, weights=weights, facet=best.tap.facet, block=best.tap.block, extra_features=[]
     )
-    if not heads or inference is None:
+    if choices is None:
         return Tuned(backbone, best.tau)
-    extras = heads[0].config.extra_features
-    return Tuned(backbone, best.tau, extras, inference.propagate, list(inference.scales))
+    extras, (scales, share) = choices.heads[0].config.extra_features, choices.inference
+    masks = {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in asdict(choices.masks).items()
+        if value
+    }
+    return Tuned(backbone, best.tau, extras, share, list(scales), masks or None)
 
 
 def _write(folder: Path, rating: Rating) -> None:

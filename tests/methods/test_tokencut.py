@@ -5,10 +5,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from sod.core.errors import SodError
 from sod.methods.tokencut import TokenCut
-from sod.nn.backbones.build import BackboneConfig
+from sod.nn.backbones.build import BackboneConfig, build_with_every_tap
+from sod.nn.backbones.object_heads import ObjectHeads
 from sod.nn.resize import lanczos_resize
-from sod.spectral import normalized_cut
+from sod.spectral import Cut, normalized_cut
+from sod.spectral.masks import MasksConfig
 
 FREE = BackboneConfig("descriptor", None)
 PATCH = 8
@@ -78,3 +81,49 @@ def test_the_map_is_the_seeds_component_by_nearest_neighbour(graph: str) -> None
     assert torch.equal(method.saliency(images), expected)
     inside = method.saliency(images)[0, 0, 14:18, 20:28]
     assert inside.mean() == 1
+
+
+def test_scales_and_configurations_vote() -> None:
+    images = scene(61, 90)
+    alone = [TokenCut(FREE, 0.3).saliency(images), TokenCut(FREE, 0.3, scale=1.5).saliency(images)]
+    other = TokenCut(BackboneConfig("descriptor", None, "token", 0), 0.2)
+    both = TokenCut(FREE, 0.3, masks=MasksConfig(scales=(1.5,))).saliency(images)
+    torch.testing.assert_close(both, torch.stack(alone).mean(0))
+    vote = TokenCut(FREE, 0.3, masks=MasksConfig(vote=("token.0@0.2",))).saliency(images)
+    torch.testing.assert_close(vote, (alone[0] + other.saliency(images)) / 2)
+
+
+def test_the_cut_can_be_cleaned_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Tensor] = []
+
+    def fill(cut: Cut, features: Tensor) -> Tensor:
+        seen.append(features)
+        return torch.ones_like(cut.component)
+
+    monkeypatch.setattr("sod.nn.initial_masks.cleaned_component", fill)
+    method = TokenCut(FREE, masks=MasksConfig(clean_up=True))
+    assert method.saliency(scene(40, 48)).all()
+    torch.testing.assert_close(seen[0], method.backbone(scene(40, 48))[0])
+
+
+def test_heads_are_selected_for_each_image() -> None:
+    config = BackboneConfig("test_vit", None, pos_embed="timm")
+    torch.manual_seed(0)
+    heads = ObjectHeads(config)
+    images = torch.rand(2, 3, 32, 48)
+    features = heads(images)
+    assert features.shape == (2, heads.channels, 2, 3)
+    # By blocks: queries, keys and values of each head; what is not kept is zero in all three.
+    torch.manual_seed(0)
+    inner, taps = build_with_every_tap(config)
+    parts = dict(zip(map(str, taps), inner(images).split(inner.widths, 1), strict=True))
+    count, width = heads.inner.heads, parts["key.0"].shape[1] // heads.inner.heads
+    found = features[1].view(-1, count, 3, width, 2, 3)
+    kept = found.abs().sum((2, 3, 4, 5)) > 0
+    assert kept[-1].any()
+    assert not kept.all()
+    block, head = kept.nonzero()[0].tolist()
+    keys = parts[f"key.{block}"][1].view(count, width, 2, 3)[head]
+    torch.testing.assert_close(found[block, head, 1], F.normalize(keys, dim=0))
+    with pytest.raises(SodError, match="no plain vision transformer"):
+        TokenCut(FREE, masks=MasksConfig(select_heads=True))
