@@ -14,6 +14,10 @@ from sod.cli.app import assemble
 from sod.cli.catalogue import COMMANDS
 from sod.data.synthetic import write_scenes
 from sod.labels.teachers import build_teacher
+from sod.spectral.masks import MasksConfig
+from sod.tuning.choices import Choices, HeadChoice
+from sod.tuning.inference import Inference
+from sod.tuning.rating import Rating
 
 TUNED = """tuned:
   backbone: {name: test_vit, weights: null, facet: value, block: 2, pos_embed: timm}
@@ -21,7 +25,9 @@ TUNED = """tuned:
   extra_features: [token.4]
   propagate: 0.5
   scales: [1.5]
+  masks: {clean_up: true}
 """
+MASKS = MasksConfig()
 FREE = ["--model.backbone.name=test_vit", "--model.backbone.weights=null"]
 
 
@@ -45,7 +51,14 @@ def test_a_tuning_writes_its_choice_and_continues(
     content = yaml.safe_load((out / "tuned.yaml").read_text())["tuned"]
     assert content["tau"] == float(tau)
     assert (content["backbone"]["facet"], content["backbone"]["block"]) == (facet, int(block))
-    assert f"{facet} features of block {block}" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert f"{facet} features of block {block}" in said
+    rows = [line.split(",") for line in (out / "choices.csv").read_text().splitlines()]
+    extras = {row[2]: float(row[3]) for row in rows if row[0] == "extra_features"}
+    assert len(extras) > 3
+    assert "Extra features for heads: none" in said or content["extra_features"]
+    assert content["scales"] in ([1.0], [1.5], [1.0, 1.5])
+    assert {row[2] for row in rows if row[0] == "masks"} > {"the cut alone", "clean-up"}
     for name in ("scores.png", "cuts.png"):
         with Image.open(out / name) as picture:
             assert np.asarray(picture.convert("L")).std() > 5
@@ -75,9 +88,29 @@ def test_unreadable_images_are_named(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "zzz.png" in capsys.readouterr().out
 
 
+def test_the_better_of_two_backbones_is_chosen(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores = {"test_vit": 0.4, "descriptor": 0.6}
+
+    def choice(rating: Rating, *_: object) -> HeadChoice:
+        return HeadChoice(rating.config, "none", {"none": scores[rating.config.name]}, [])
+
+    chosen = Choices([], Inference((1.0,), 0.0), {Inference((1.0,), 0.0): 0.5}, "", MASKS, {"": 0})
+    monkeypatch.setattr("sod.tuning.choices.choose_extras", choice)
+    monkeypatch.setattr("sod.tuning.choices.choose_inference", lambda *_: chosen[1:3])
+    monkeypatch.setattr("sod.tuning.choices.score_options", lambda *_: {"the cut alone": 0.5})
+    assert tune(tmp_path, "--second.name=descriptor", "--second.weights=null") == 0
+    assert "Backbone: descriptor, 0.600; test_vit: 0.400." in capsys.readouterr().out
+    content = yaml.safe_load((tmp_path / "out" / "tuned.yaml").read_text())["tuned"]
+    assert content["backbone"]["name"] == "descriptor"
+    assert content["extra_features"] == []
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        (["--second.name=descriptor", "--heads", "false"], "leave out --heads false"),
         (["--taus", "0.2,x"], "--taus 0.2,x: expected numbers"),
         (["--taus", "1"], "in [-1, 1)"),
         (["--images", "1"], "at least 2"),
@@ -107,7 +140,10 @@ def test_every_method_takes_its_part_of_the_choice(tmp_path: Path) -> None:
         assert backbone["extra_features"] == ([] if config == "tokencut" else ["token.4"])
         place = {"peekaboo_plus": "initial_targets", "connnet": "labels"}.get(config)
         assert (found[place] if place else found)["tau"] == 0.35
+        if config in ("tokencut", "connnet"):
+            assert (found[place] if place else found)["masks"]["clean_up"] is True
         if config == "peekaboo_plus":
+            assert found["initial_targets"]["clean_up"] is True
             assert found["inference"]["propagate"] == 0.5
             assert list(found["inference"]["scales"]) == [1.5]
     teacher = build_teacher(f"tokencut+{file}")
