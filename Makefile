@@ -10,7 +10,7 @@ PIN = $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
 
 demo: .venv/installed
 	rm -rf $(OUT)/tuned $(OUT)/run $(OUT)/table
-	$(BIN)/sod tune --model.backbone.name descriptor --model.backbone.weights null --data.root $(OUT)/data --data.train builtin-64-256-1 --images 32 --out $(OUT)/tuned
+	$(BIN)/sod tune --model.backbone.name descriptor --model.backbone.weights null --data.root $(OUT)/data --data.train builtin-64-256-1 --images 32 --heads false --out $(OUT)/tuned
 	$(BIN)/sod fit --config configs/demo_peekaboo.yaml --config $(OUT)/tuned/tuned.yaml --data.root $(OUT)/data --out $(OUT)/run
 	$(BIN)/sod benchmark --methods PEEKABOO=$(OUT)/run/last.ckpt,TokenCut=configs/demo.yaml+$(OUT)/tuned/tuned.yaml --data.root $(OUT)/data --data.test builtin-24-256 --refine none,bilateral --out $(OUT)/table
 	$(BIN)/sod predict --ckpt $(OUT)/run/last.ckpt --source $(OUT)/data/builtin-*-24-256-0/images --out $(OUT)/predictions
