@@ -22,12 +22,12 @@ from sod.data.reading import read_image_tensor, read_mask
 from sod.data.samples import Sample, discover_images
 from sod.nn.backbones.build import BackboneConfig, build_with_every_tap
 from sod.tuning.agreement import agreement_scores, plausibility, vote_weights
-from sod.tuning.configurations import TAUS, configurations
+from sod.tuning.configurations import TAUS, Configuration, configurations
 from sod.tuning.consensus import consensus, overlaps
 from sod.tuning.cuts import ImageCuts
 from sod.tuning.rating import cut_settings
 from sod.tuning.report import published_index
-from sod.tuning.scores import beaten_shares, feature_indices
+from sod.tuning.scores import beaten_shares, feature_indices, robust_scores
 from sod.tuning.store import CutStore
 
 DRAWS = 5
@@ -74,7 +74,7 @@ def main() -> None:
                         f"published choice {values[published]:.3f}.\n")  # fmt: skip
     for kind, table in {**ranks, "the ECSSD draws, **with masks**": truth}.items():
         for size in SIZES:
-            cells = [_losses(table, size, values) for values in measured.values()]
+            cells = [_losses(table, size, values, chosen) for values in measured.values()]
             lines.append(f"| {kind} | {size} | {' | '.join(cells)} |")
     write_text(RESULTS / "tune_choices.md", "\n".join(lines) + "\n")
     print("\n".join(lines))
@@ -103,13 +103,13 @@ def _ranks(samples: Sequence[Sample], cuts: Sequence[ImageCuts], features: Tenso
     return torch.stack(rows)
 
 
-def _losses(table: Tensor, size: int, values: Tensor) -> str:
+def _losses(table: Tensor, size: int, values: Tensor, chosen: Sequence[Configuration]) -> str:
     """Return how far the choices of five draws are below the best, and their mean."""
     generator = torch.Generator().manual_seed(0)
     losses = []
     for _ in range(DRAWS):
         drawn = torch.randperm(len(table), generator=generator)[:size]
-        losses.append(float(values.max() - values[table[drawn].mean(0).argmax()]))
+        losses.append(float(values.max() - values[robust_scores(table[drawn], chosen).argmax()]))
     listed = ", ".join(f"{loss:.3f}" for loss in losses)
     return f"{listed}; mean {sum(losses) / DRAWS:.3f}"
 

@@ -104,9 +104,9 @@ def explain(rating: Rating) -> str:
     ranks = scores.score.argsort(descending=True, stable=True).tolist()
     return (
         f"Chosen without masks on {len(rating.samples)} images: {chosen[best]}.\n"
-        f"On an image it beats {scores.score[best]:.0%} of the {len(chosen)} configurations; its "
+        f"Its score is {scores.score[best]:.3f}, the highest of {len(chosen)} configurations; its "
         f"cuts overlap with their refined vote by {scores.consensus[best]:.3f} (IoU).\n"
-        f"The published choice, {chosen[published]}, beats {scores.score[published]:.0%} and "
+        f"The published choice, {chosen[published]}, has {scores.score[published]:.3f} and "
         f"overlaps by {scores.consensus[published]:.3f}: rank {1 + ranks.index(published)}."
     )
 

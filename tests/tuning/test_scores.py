@@ -1,9 +1,15 @@
+import pytest
 import torch
 
 from sod.nn.backbones.taps import Tap
-from sod.tuning.configurations import configurations
+from sod.tuning.configurations import Configuration, configurations
 from sod.tuning.cuts import ImageCuts
-from sod.tuning.scores import beaten_shares, feature_indices, score_configurations
+from sod.tuning.scores import (
+    beaten_shares,
+    feature_indices,
+    robust_scores,
+    score_configurations,
+)
 
 
 def test_the_configuration_that_finds_the_object_is_the_best() -> None:
@@ -35,3 +41,22 @@ def test_the_configuration_that_finds_the_object_is_the_best() -> None:
 def test_ties_beat_nobody() -> None:
     shares = beaten_shares(torch.tensor([0.5, 0.0, 0.9, 0.0, 0.5]))
     assert shares.tolist() == [0.5, 0.0, 1.0, 0.0, 0.5]
+
+
+def test_neighbouring_blocks_support_each_other() -> None:
+    taps = [Tap(facet, block) for block in range(3) for facet in ("key", "value")]
+    chosen = configurations(taps, [0.2, 0.3])
+    shares = torch.zeros(1, 12)
+    shares[0, chosen.index(Configuration(Tap("key", 1), 0.3))] = 1.0
+    scores = robust_scores(shares, chosen)
+    for each, score in zip(chosen, scores.tolist(), strict=True):
+        same = each.tap.facet == "key" and each.tau == 0.3
+        # By hand: 1 / (1/2 + 1 + 1/2) at its own block, (1/2) / (1 + 1/2) at the outer ones.
+        assert score == pytest.approx((1 / 2 if each.tap.block == 1 else 1 / 3) if same else 0)
+
+
+def test_the_worst_quarter_of_the_images_does_not_count() -> None:
+    chosen = configurations([Tap("key", 0)], [0.2, 0.3])
+    shares = torch.tensor([[0.0, 0.4], [0.8, 0.4], [0.7, 0.4], [0.6, 0.4]])
+    torch.testing.assert_close(robust_scores(shares, chosen), torch.tensor([0.7, 0.4]))
+    torch.testing.assert_close(robust_scores(shares[:3], chosen), torch.tensor([0.5, 0.4]))
