@@ -118,7 +118,7 @@ def test_heads_are_selected_for_each_image(monkeypatch: pytest.MonkeyPatch) -> N
     images = torch.rand(2, 3, 32, 48)
     features = heads(images)
     assert features.shape == (2, heads.channels, 2, 3)
-    # By blocks: queries, keys and values of each head; what is not kept is zero in all three.
+    # By blocks: keys, queries and values of each head; what is not kept is zero in all three.
     torch.manual_seed(0)
     inner, taps = build_with_every_tap(config)
     parts = dict(zip(map(str, taps), inner(images).split(inner.widths, 1), strict=True))
@@ -129,6 +129,6 @@ def test_heads_are_selected_for_each_image(monkeypatch: pytest.MonkeyPatch) -> N
     assert not kept[:-2].any()
     block, head = len(kept) - 2, count - 1
     keys = parts[f"key.{block}"][1].view(count, width, 2, 3)[head]
-    torch.testing.assert_close(found[block, head, 1], F.normalize(keys, dim=0))
+    torch.testing.assert_close(found[block, head, 0], F.normalize(keys, dim=0))
     with pytest.raises(SodError, match="no plain vision transformer"):
         TokenCut(FREE, masks=MasksConfig(select_heads=True))

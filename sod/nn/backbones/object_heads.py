@@ -9,7 +9,7 @@ from sod.nn.backbones.build import BackboneConfig, build_with_every_tap
 from sod.nn.backbones.vit import VisionBackbone
 from sod.nn.head_selection import joined, object_heads
 
-FACETS = ("query", "key", "value")
+FACETS = ("key", "query", "value")
 
 
 class ObjectHeads(Backbone):
@@ -50,7 +50,7 @@ class ObjectHeads(Backbone):
         """Return the features of one image from its queries, keys and values.
 
         Args:
-            facets: Query, key and value of each block in turn, ``[3 * blocks, C, h, w]``.
+            facets: Key, query and value of each block in turn, ``[3 * blocks, C, h, w]``.
         """
         grid = facets.shape[2:]
         count = self.inner.heads
