@@ -120,7 +120,7 @@ def test_a_model_too_large_for_memory_is_named(monkeypatch: pytest.MonkeyPatch) 
     def fails(self: TokenCut, *_: object) -> None:
         raise RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate")
 
-    monkeypatch.setattr("sod.methods.tokencut.build_backbone", fails)
+    monkeypatch.setattr("sod.nn.initial_masks.build_backbone", fails)
     with pytest.raises(SodError, match=r"f: TokenCut: not enough memory for a model"):
         build_method("TokenCut", ARGUMENTS, {}, "f")
 

@@ -39,8 +39,8 @@ def load(monkeypatch: pytest.MonkeyPatch) -> Load:
             backbones.append(config)
             return PatchColours()
 
-        for module in ("peekaboo", "tokencut"):
-            monkeypatch.setattr(f"sod.methods.{module}.build_backbone", build)
+        for module in ("methods.peekaboo", "nn.initial_masks"):
+            monkeypatch.setattr(f"sod.{module}.build_backbone", build)
         command = COMMANDS["test" if name == "tokencut" else "fit"]
         program = assemble(command, ["--config", str(CONFIGS / f"{name}.yaml")])
         (backbone,) = backbones
