@@ -13,6 +13,7 @@ from sod.core.at_end import AT_END
 from sod.core.distributed import is_rank_zero
 from sod.core.errors import SodError
 from sod.core.files import make_folder
+from sod.core.shards import Shard
 
 try:
     import fcntl
@@ -70,6 +71,24 @@ def output_folder(out: str, option: str = "--out") -> Path:
     folder = make_folder(out, option)
     if is_rank_zero():
         AT_END.enter_context(locked_folder(folder, option))
+    return folder
+
+
+def shard_folder(out: str, shard: Shard, option: str = "--out") -> Path:
+    """Create a folder that several runs write to, one for each shard.
+
+    Args:
+        out: The folder.
+        shard: The part of this run; with the whole, this is :func:`output_folder`.
+        option: The option that named it, for messages.
+
+    Raises:
+        SodError: As :func:`output_folder`; another process may write another shard.
+    """
+    if shard.is_whole:
+        return output_folder(out, option)
+    folder = make_folder(out, option)
+    output_folder(str(folder / "shards" / f"{shard.number}-of-{shard.total}"), option)
     return folder
 
 

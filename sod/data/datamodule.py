@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from copy import copy as shallow_copy
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, get_args
@@ -11,9 +12,11 @@ from pytorch_lightning.trainer.states import TrainerFn
 
 from sod.core.errors import SodError
 from sod.core.seed import check_seed, run_seed
+from sod.core.shards import WHOLE, Shard
 from sod.data.benchmarks import Dataset
-from sod.data.dataset import OnError, Regions, SaliencyDataset
-from sod.data.groups import with_few_masks
+from sod.data.dataset import OnError, Regions, SaliencyDataset, Views
+from sod.data.features import FeaturesConfig
+from sod.data.groups import share_of, with_few_masks
 from sod.data.loader import Loader, default_workers
 from sod.data.sampler import share_of_step
 from sod.data.samples import Sample
@@ -49,6 +52,7 @@ class SaliencyData(LightningDataModule):
         val_masks: Read the masks of ``val`` and log measures against them (``val_masks/iou``, ...).
         drop_defects: Leave out samples whose mask is known to be wrong or of another size.
         augmentation: Augmentation of the training images.
+        features: How the features of frozen backbones are computed in a training.
 
     Raises:
         SodError: An argument is invalid.
@@ -56,6 +60,7 @@ class SaliencyData(LightningDataModule):
 
     _regions: Regions | None = None
     strict: bool = False  # whether an unreadable image ends a training without masks
+    shard: Shard = WHOLE  # the part of each test set that is read
     _groups = False
     _labelled: int | None = None
     _kept: Images = MappingProxyType({})  # the images that a run began with
@@ -77,6 +82,7 @@ class SaliencyData(LightningDataModule):
         augmentation: Augmentation = Augmentation(),  # noqa: B008 - frozen
         batch_size_per: BatchSizePer = "process",
         val_masks: bool = False,
+        features: FeaturesConfig = FeaturesConfig(),  # noqa: B008 - frozen
     ) -> None:
         super().__init__()
         counts = {"size": size, "batch_size": batch_size, "eval_batch_size": eval_batch_size}
@@ -96,7 +102,8 @@ class SaliencyData(LightningDataModule):
         self.supervised, self.drop_defects = supervised, drop_defects
         self.seed = run_seed() if seed is None else check_seed(seed, "data.seed")
         self.val_images, self.val_masks = val_images, val_masks
-        self.augmentation = augmentation
+        self.augmentation, self.features = augmentation, features
+        self.views = Views(features.views, self.seed) if features.views else None
         self._labels: Mapping[Path, Path] | None = None
 
     @property
@@ -164,7 +171,14 @@ class SaliencyData(LightningDataModule):
             samples = with_few_masks(samples, self._labelled)
         substitute = not (masks or self.strict or self._groups)
         dataset = SaliencyDataset(
-            samples, transform, masks, self.seed, self._regions, substitute, partial=self._groups
+            samples,
+            transform,
+            masks,
+            self.seed,
+            self._regions,
+            substitute,
+            self._groups,
+            self.views,
         )
         trainer = self.trainer
         sharing = (trainer.world_size, trainer.accumulate_grad_batches) if trainer else (1, 1)
@@ -192,7 +206,9 @@ class SaliencyData(LightningDataModule):
         Raises:
             SodError: A dataset is missing, or one of its images has no mask.
         """
-        return [self._eval_loader(d.samples, masks=True) for d in self._datasets("test", self.test)]
+        datasets = self._datasets("test", self.test)
+        parts = [share_of(dataset.samples, self.shard, self._groups) for dataset in datasets]
+        return [self._eval_loader(part, masks=True) for part in parts]
 
     def test_samples(self) -> list[tuple[str, list[Sample]]]:
         """Return the name and the samples of each test dataset.
@@ -217,24 +233,12 @@ class SaliencyData(LightningDataModule):
             batch_size: Training images per batch, counted as before.
             seed: Seed of shuffling and augmentation.
         """
-        copy = SaliencyData(
-            self.root,
-            train,
-            self.val,
-            self.test,
-            size=self.size if size is None else size,
-            batch_size=self.batch_size if batch_size is None else batch_size,
-            eval_batch_size=self.eval_batch_size,
-            num_workers=self._num_workers,
-            supervised=False,
-            seed=self.seed if seed is None else seed,
-            val_images=self.val_images,
-            drop_defects=self.drop_defects,
-            augmentation=self.augmentation,
-            batch_size_per=self.batch_size_per,
-            val_masks=self.val_masks,
-        )
-        copy.strict, copy._kept = self.strict, self._kept
+        copy = shallow_copy(self)  # with the views of this one, which all students share
+        copy.trainer, copy.train, copy.supervised = None, train, False
+        copy._labels = copy._regions = None
+        copy.size = self.size if size is None else size
+        copy.batch_size = self.batch_size if batch_size is None else batch_size
+        copy.seed = self.seed if seed is None else seed
         return copy
 
     def train_on(self, labels: Mapping[Path, Path]) -> None:

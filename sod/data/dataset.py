@@ -1,5 +1,6 @@
 """Dataset that reads samples as tensors, and their collation to batches."""
 
+import zlib
 from collections.abc import Sequence
 from typing import Literal, NamedTuple, Protocol, TypedDict
 
@@ -37,6 +38,22 @@ class Regions(Protocol):
         Raises:
             ImageError: A file cannot be read; the message names it.
         """
+
+
+class Views(NamedTuple):
+    """A fixed number of augmented views of each image.
+
+    Args:
+        number: How many.
+        seed: Decides them, together with the image's name.
+    """
+
+    number: int
+    seed: int
+
+    def of(self, name: str, epoch: int) -> tuple[int, int, int]:
+        """Return the seed of the view that an epoch uses, in the form of ``Transform``."""
+        return self.seed, epoch % self.number, zlib.crc32(name.encode())
 
 
 class Item(NamedTuple):
@@ -108,6 +125,8 @@ class SaliencyDataset(Dataset[Item]):
         with_masks: Also read the masks. If False, no mask is ever opened.
         seed: Seed of the augmentation.
         regions: Draws a region of each transformed image, in the process that reads it; or None.
+        views: Number of views of each image, which its name and a seed decide; epochs use them in
+            turn. None: each epoch has its own.
         partial: With ``with_masks``, allow samples without a mask.
         substitute: Return the next readable sample in the place of an unreadable one, so that
             batches keep their size, and each epoch is the same for any number of workers.
@@ -125,6 +144,7 @@ class SaliencyDataset(Dataset[Item]):
         regions: Regions | None = None,
         substitute: bool = False,
         partial: bool = False,
+        views: Views | None = None,
     ) -> None:
         self.substitute = substitute
         self.samples = list(samples)
@@ -132,6 +152,7 @@ class SaliencyDataset(Dataset[Item]):
         self.with_masks = with_masks
         self.seed = seed
         self.regions = regions
+        self.views = views
         needed = with_masks and not partial
         unlabelled = [sample for sample in self.samples if needed and sample.mask is None]
         if unlabelled:
@@ -155,6 +176,8 @@ class SaliencyDataset(Dataset[Item]):
 
     def _read(self, sample: Sample, seed: tuple[int, int, int]) -> Item:
         """Read and transform one sample."""
+        if self.views is not None:
+            seed = self.views.of(sample.name, seed[1])
         try:
             image = read_image(sample.image)
             mask = _mask_of(sample, image) if self.with_masks else None

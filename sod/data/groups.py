@@ -8,6 +8,7 @@ import torch
 from torch.utils.data import Sampler
 
 from sod.core.errors import SodError
+from sod.core.shards import Shard
 from sod.data.samples import Sample
 
 LARGEST = 100
@@ -134,3 +135,16 @@ class GroupEpochSampler(Sampler[list[int]]):
     def _divided(self, group: list[int], generator: torch.Generator) -> list[list[int]]:
         order = torch.randperm(len(group), generator=generator).tolist()
         return divided([group[i] for i in order], self._batch_size)
+
+
+def share_of(samples: Sequence[Sample], shard: Shard, groups: bool) -> list[Sample]:
+    """Return the samples of one shard.
+
+    Args:
+        samples: All samples.
+        shard: The part.
+        groups: Keep groups whole, as methods need them that compare images.
+    """
+    if groups:
+        return shard.of_groups(samples, [sample.group for sample in samples])
+    return shard.of(samples)

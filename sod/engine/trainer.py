@@ -18,6 +18,7 @@ from sod.engine.run_checkpoints import RunCheckpoints
 from sod.engine.schedule import RunLength
 from sod.engine.skipped import SkippedImages
 from sod.engine.visuals import ImageGrids
+from sod.nn.backbones.base import use_cache
 
 SCORE = "val/score"
 """The label-free figure that selects a checkpoint, where a method logs it."""
@@ -133,6 +134,7 @@ def training_trainer(
     """
     check_best(data, options)
     check_size(method, data)
+    use_cache(method, data.features)
     scored = method.logs_score() and (data.val is not None or data.val_images > 0)
     best = BestScore(options.best, BEST[options.best]) if scored else None
     callbacks: list[Callback] = [

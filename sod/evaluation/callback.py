@@ -1,6 +1,6 @@
 """Lightning callback that evaluates the predictions of the test loop."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ class Evaluation(pl.Callback):
         maps: Folder to save the saliency maps in, or None to save none.
         threads: Threads that refine, measure and save while the next image is predicted; None: as
             many as suit the CPUs. The results do not depend on it.
+        part: Saves the sums of a part of the test sets, instead of making results; or None.
 
     Attributes:
         results: One result per dataset, after the loop.
@@ -41,12 +42,13 @@ class Evaluation(pl.Callback):
         plan: Plan,
         maps: Path | None = None,
         threads: int | None = None,
+        part: Callable[[Sequence[Evaluator]], None] | None = None,
     ) -> None:
         self.evaluators = [
             Evaluator(method, name, plan.protocol, plan.refinements, None, plan.measures)
             for name in datasets
         ]
-        self.maps = maps
+        self.maps, self._part = maps, part
         self.background = TrainerBackground(threads)
         self.results: list[Result] = []
 
@@ -103,7 +105,10 @@ class Evaluation(pl.Callback):
         """Gather the results of all processes."""
         self.background.finish()
         self.background.stop()
-        self.results = [evaluator.result() for evaluator in self.evaluators]
+        if self._part is not None:
+            self._part(self.evaluators)
+        else:
+            self.results = [evaluator.result() for evaluator in self.evaluators]
 
     def on_exception(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException

@@ -98,10 +98,11 @@ class Evaluator:
         self.groups = {kind: GroupSums(self.protocol, self.measures) for kind in refinements}
         needed = needed_curves(self.measures, self.protocol)
         self._curves = [curve_names(self.measures).index(name) for name in needed]
-        self._images: dict[Refinement, list[tuple[str, Measured]]] = {
+        self.images: dict[Refinement, list[tuple[str, Measured]]] = {
             kind: [] for kind in refinements
         }
         self.per_image: list[Row] = []
+        self.peaks: list[float] = []  # of runs whose results were added
 
     def update(
         self, sample: Sample, image: Tensor, mask: Tensor, saliency: Tensor, seconds: float
@@ -185,7 +186,7 @@ class Evaluator:
         self.groups[kind].add(sample.group, measured)
         values, curves, counts = (part.float().cpu() for part in measured)
         kept = Measured(values, curves[self._curves].clone(), counts)
-        self._images[kind].append((sample.name, kept))
+        self.images[kind].append((sample.name, kept))
 
     def result(self) -> Result:
         """Gather the results of all processes; every process must call this."""
@@ -209,7 +210,7 @@ class Evaluator:
         ]
         images = {
             method_label(self.method, kind): collected(
-                self.protocol, self.measures, gather(self._images[kind])
+                self.protocol, self.measures, gather(self.images[kind])
             )
             for kind in self.metrics
         }
@@ -218,7 +219,8 @@ class Evaluator:
     def _row(self, kind: Refinement, per_image: list[Row]) -> Row:
         measures = self.metrics[kind].compute()
         seconds = sum(row["seconds"] for row in per_image) / max(len(per_image), 1)
-        peaks = [peak for peak in gather([peak_memory()]) if peak is not None]
+        own = [peak for peak in gather([peak_memory()]) if peak is not None]
+        peaks = self.peaks or own
         return {
             "method": self.method,
             "dataset": self.dataset,

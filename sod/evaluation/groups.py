@@ -31,11 +31,19 @@ class GroupSums:
 
     def add(self, group: str, measured: Measured) -> None:
         """Add one image to a group."""
-        parts = [part.cpu() for part in measured]
+        self.add_part(group, 1, Measured(*(part.cpu() for part in measured)))
+
+    def add_part(self, group: str, count: int, sums: Measured) -> None:
+        """Add the sums over ``count`` images to a group."""
         if group in self._sums:
-            parts = [sum_ + part for sum_, part in zip(self._sums[group], parts, strict=True)]
-        self._sums[group] = Measured(*parts)
-        self._counts[group] = self._counts.get(group, 0) + 1
+            pairs = zip(self._sums[group], sums, strict=True)
+            sums = Measured(*(sum_ + part for sum_, part in pairs))
+        self._sums[group] = sums
+        self._counts[group] = self._counts.get(group, 0) + count
+
+    def parts(self) -> list[tuple[str, int, Measured]]:
+        """Return the name, the number of images and the sums of each group of this process."""
+        return [(group, self._counts[group], sums) for group, sums in self._sums.items()]
 
     def rows(self) -> list[Row]:
         """Return one row per group and their mean; every process must call this.

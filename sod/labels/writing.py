@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from sod.core.distributed import barrier, gather, is_rank_zero
 from sod.core.errors import SodError
 from sod.core.memory import NoMemory, attempt
+from sod.core.shards import WHOLE, Shard
 from sod.data.dataset import AnyBatch
 from sod.data.groups import whole_groups
 from sod.data.samples import Sample
@@ -81,6 +82,7 @@ class LabelWriter(PredictionCallback):
         refinement: Refinement of the maps.
         threads: Threads that refine and compress while the next image is labelled; None: as many as
             suit the CPUs.
+        shard: The part of the images that this run labels, beside others.
     """
 
     def __init__(
@@ -88,8 +90,10 @@ class LabelWriter(PredictionCallback):
         stores: Mapping[str, LabelStore],
         refinement: Refinement,
         threads: int | None = None,
+        shard: Shard = WHOLE,
     ) -> None:
         super().__init__(threads)
+        self.shard = shard
         self.stores = stores
         self.refinement: Refinement = refinement
         self.count = 0
@@ -97,7 +101,7 @@ class LabelWriter(PredictionCallback):
     def on_predict_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Give each process a manifest of its own."""
         for store in self.stores.values():
-            store.rank = trainer.global_rank
+            store.rank = trainer.global_rank * self.shard.total + self.shard.number - 1
 
     def process(
         self,
@@ -123,7 +127,7 @@ class LabelWriter(PredictionCallback):
         """Join what all processes have written."""
         super().on_predict_epoch_end(trainer, pl_module)
         self.count = sum(gather([self.count]))
-        if trainer.is_global_zero:
+        if trainer.is_global_zero and self.shard.is_whole:
             for store in self.stores.values():
                 store.join()
 
@@ -139,6 +143,7 @@ def write_labels(
     callbacks: Sequence[Callback] = (),
     collect_failures: bool = False,
     threads: int | None = None,
+    shard: Shard = WHOLE,
     **kwargs: Any,  # noqa: ANN401 - Trainer's own arguments
 ) -> Written:
     """Let all processes together write the maps that are missing in the stores.
@@ -156,6 +161,8 @@ def write_labels(
         callbacks: Further callbacks of the trainer.
         collect_failures: Return unreadable images in ``failures`` instead of raising.
         threads: Threads that refine and compress; None: chosen by the CPUs.
+        shard: The samples are this part of all; other runs may write to the stores at the same
+            time, and the manifests are joined by a run for the whole.
         kwargs: Arguments of the trainer that replace the configured ones.
 
     Raises:
@@ -168,7 +175,7 @@ def write_labels(
     missing = {
         name: {sample.name for sample in store.missing(samples)} for name, store in stores.items()
     }
-    writer = LabelWriter(stores, refinement, threads)
+    writer = LabelWriter(stores, refinement, threads, shard)
     trainer = build_trainer(
         [writer, *callbacks], logger=False, enable_checkpointing=False, fast_dev_run=False, **kwargs
     )
@@ -181,7 +188,7 @@ def write_labels(
     if wanted:
         data = SourceData(wanted, workers, groups)
         trainer.predict(Labeller(methods, missing), datamodule=data, return_predictions=False)
-    elif is_rank_zero():
+    elif is_rank_zero() and shard.is_whole:
         for store in stores.values():
             store.join()  # a run that was killed before may have left parts
     if writer.failures and not collect_failures:

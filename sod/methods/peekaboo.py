@@ -13,8 +13,6 @@ from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 
 from sod.core.distributed import all_reduce_mean
-from sod.core.errors import SodError
-from sod.core.precision import full_precision_region
 from sod.core.seed import fold_seed, run_seed
 from sod.data.dataset import Batch
 from sod.data.masking import Masker, MaskingConfig, PatchRegions, mask_images
@@ -24,10 +22,8 @@ from sod.engine.method import LossOutput, Method
 from sod.engine.monitors import foreground_shares
 from sod.engine.optimisers import OptimiserConfig
 from sod.engine.training import Training
-from sod.labels.initial_targets import InitialTargetsConfig, tokencut_masks
-from sod.labels.score import image_weights
+from sod.labels.initial_targets import InitialTargets, InitialTargetsConfig
 from sod.nn.backbones.build import BackboneConfig, build_backbone
-from sod.nn.backbones.found import FoundBackground
 from sod.nn.decoders.patch_head import PatchHead
 from sod.nn.inference import InferenceConfig, PatchModel
 from sod.nn.losses.peekaboo import (
@@ -95,8 +91,7 @@ class Peekaboo(Method):
         self.started: Tensor
         self.register_buffer("started", torch.zeros((), dtype=torch.int64))
         self._reset_start()
-        # In a list, so that a second backbone is neither trained nor stored.
-        self._found: list[FoundBackground] = []
+        self._initial = InitialTargets(initial_targets, downsample, backbone, store_backbone)
 
     @classmethod
     def tuned_arguments(cls, tuned: Tuned) -> dict[str, Any]:
@@ -131,7 +126,8 @@ class Peekaboo(Method):
         else:
             terms, targets = self._own_terms(views, sharpen=not has_initial)
             if has_initial:
-                initial = self._refined(views.grid, self._initial_masks(views))
+                masks = self._initial.masks(self.backbone, views.images, views.features)
+                initial = self._refined(views.grid, masks)
                 terms["initial"] = binary_loss(views.logits, initial)
         visuals = {
             "image": views.images,
@@ -227,7 +223,7 @@ class Peekaboo(Method):
 
     @torch.no_grad()
     def _features(self, images: Tensor) -> Tensor:
-        features: Tensor = self.backbone(images)
+        features: Tensor = self.backbone.features(images)
         return features
 
     @property
@@ -249,30 +245,14 @@ class Peekaboo(Method):
                 masks = self.masker.draw(names, self.current_epoch, (height, width))
             masked_images = mask_images(images, masks.to(images.device), self.backbone.mean)
             masked_logits = self.patch_logits(masked_images)
-        return Views(images, masked_images, features, logits, masked_logits, BilateralGrid(images))
-
-    @full_precision_region
-    def _initial_masks(self, views: Views) -> Tensor:
-        config = self.initial_targets
-        if config.kind == "found":
-            return self._found_background().masks(views.images, config.tau)
-        return tokencut_masks(self._first_features(views.features), config.tau, config.clean_up)
-
-    def _found_background(self) -> FoundBackground:
-        """Build it when it is needed: prediction never uses it."""
-        if self.config.weights is None and self.store_backbone:
-            raise SodError(
-                "initial_targets.kind: 'found' needs more of the backbone than an exported model "
-                "has: give --model.backbone.weights FILE, or --model.initial_targets.kind tokencut "
-                "(or none)."
-            )
-        self._found = self._found or [FoundBackground(self.config)]
-        return self._found[0]
+        return Views(images, masked_images, features, logits, masked_logits)
 
     def _initial_terms(self, views: Views) -> tuple[Terms, Tensor]:
         """Return the terms with the initial targets, and these."""
-        targets, _, soft = refine_targets(views.grid, self._initial_masks(views), self.downsample)
-        weights = image_weights(soft) if self.initial_targets.weight_images else None
+        targets, image_weights = self._initial.refined(
+            self.backbone, views.images, views.features, lambda: views.grid
+        )
+        weights = image_weights if self.initial_targets.weight_images else None
         terms = {"segmenter": binary_loss(views.logits, targets, None, weights)}
         if self._masks_images:
             terms["masked"] = binary_loss(views.masked_logits, targets, None, weights)

@@ -1,6 +1,6 @@
 """Metric that accumulates all measures over a data set in constant memory."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 
 import torch
@@ -97,6 +97,18 @@ class SaliencyMetrics(Metric):
         self._computed = None
         self._add(measured)
         return self.row
+
+    def add_sums(self, sums: Mapping[str, Tensor]) -> None:
+        """Add the state of another, which measured other images.
+
+        Args:
+            sums: ``sums``, ``curve_sums``, ``count_sums`` and ``images``.
+        """
+        self._update_count += 1
+        self._computed = None
+        for name, values in sums.items():
+            state = getattr(self, name)
+            state += values.to(state.device)
 
     def _add(self, measured: Measured) -> None:
         self.sums += measured.values

@@ -9,7 +9,8 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 
 from sod.core.errors import SodError
 from sod.data.datamodule import SaliencyData
-from sod.data.dataset import Batch
+from sod.data.dataset import Batch, Views
+from sod.data.features import FeaturesConfig
 from sod.data.reading import read_image_tensor
 
 Step = tuple[int, int, tuple[str, ...], float]  # epoch, batch, names, mean of the images
@@ -200,7 +201,9 @@ def test_a_variant_differs_in_its_arguments_only() -> None:
         drop_defects=True,
         batch_size_per="step",
         val_masks=True,
+        features=FeaturesConfig("memory", views=3),
     )
+    data.train_on({Path("x"): Path("y")})
     same, other = data.variant("a"), data.variant("b", 32, 2, 9)
     assert (same.train, same.size, same.batch_size, same.seed) == ("a", 64, 3, 5)
     assert (other.train, other.size, other.batch_size, other.seed) == ("b", 32, 2, 9)
@@ -209,3 +212,6 @@ def test_a_variant_differs_in_its_arguments_only() -> None:
     assert other.val_masks
     assert other.batch_size_per == "step"
     assert not other.supervised
+    assert other.features == data.features
+    assert other.views == data.views == Views(3, 5), "students share the views"
+    assert other._labels is None

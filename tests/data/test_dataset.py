@@ -7,7 +7,7 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 from sod.core.errors import ImageError, SodError
-from sod.data.dataset import Item, SaliencyDataset, collate
+from sod.data.dataset import Item, SaliencyDataset, Views, collate
 from sod.data.masking import Masker, MaskingConfig, PatchRegions
 from sod.data.reading import read_image, to_tensor
 from sod.data.samples import Sample
@@ -137,3 +137,20 @@ def test_an_unreadable_region_is_reported_as_an_unreadable_image_is(tmp_path: Pa
     dataset = SaliencyDataset([one], EvalTransform(), False, regions=PatchRegions(masker, 1))
     with pytest.raises(ImageError, match=r"broken\.png"):
         collate([dataset[0]])
+
+
+def test_a_few_views_are_used_in_turn_and_follow_the_name(tmp_path: Path) -> None:
+    samples = [sample(tmp_path, name, (40, 40), None) for name in ("a", "bb", "ccc")]
+    transform = TrainTransform(16, Augmentation())
+    dataset = SaliencyDataset(samples, transform, False, seed=7, views=Views(2, 5))
+    views = [[dataset[3 * epoch + index].image for epoch in range(4)] for index in range(3)]
+    for first, second, third, fourth in views:
+        assert torch.equal(first, third)
+        assert torch.equal(second, fourth)
+        assert not torch.equal(first, second)
+    other = SaliencyDataset(samples[1:], transform, False, seed=9, views=Views(2, 5))
+    assert torch.equal(other[0].image, views[1][0]), "neither place nor shuffling changes a view"
+    drawn = SaliencyDataset(samples, transform, False, 7, lambda *seen: torch.tensor(seen[1]))
+    assert [int(drawn[3 * epoch].region or 0) for epoch in range(4)] == [0, 1, 2, 3]
+    drawn.views = Views(2, 5)
+    assert [int(drawn[3 * epoch].region or 0) for epoch in range(4)] == [0, 1, 0, 1]

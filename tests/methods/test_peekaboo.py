@@ -17,7 +17,9 @@ from helpers.peekaboo_cases import (
 from helpers.peekaboo_oracle import Refined, bce, contrast_weights, cut, mse, stacked, zeta
 from torch import Tensor
 
+from sod.data.features import FeaturesConfig
 from sod.methods.peekaboo import Peekaboo
+from sod.nn.backbones.base import use_cache
 from sod.nn.backbones.build import BackboneConfig
 
 # Zunair & Ben Hamza, BMVC 2024, section 3, and the published train.py: alpha, beta and gamma of the
@@ -233,3 +235,18 @@ def test_checkpoints_hold_the_head_alone_unless_asked() -> None:
         method.on_save_checkpoint(checkpoint)
         assert any(name.startswith("backbone.") for name in checkpoint["state_dict"]) is expected
         assert "head.predict.weight" in checkpoint["state_dict"]
+
+
+def test_cached_features_and_targets_give_the_same_loss(monkeypatch: pytest.MonkeyPatch) -> None:
+    method = configured(monkeypatch, "peekaboo_plus")
+    expected = method.loss(batch())
+    use_cache(method, FeaturesConfig("memory"))
+    cache = method.backbone.cache
+    assert cache is not None
+    for found in (0, 4 * 4):  # features twice, of whole and masked images, and the targets
+        terms = method.loss(batch()).terms
+        assert {k: float(v) for k, v in terms.items()} == {
+            k: float(v) for k, v in expected.terms.items()
+        }
+        assert cache.hits >= found
+    assert cache.misses == 3 * 4

@@ -95,3 +95,28 @@ def test_an_interrupted_prediction_says_how_to_go_on(
     words = ["--model=CentreBox", "--source", str(tmp_path), "--out", str(tmp_path / "cut")]
     assert main(["predict", *words]) == 130
     assert "The same command with --resume goes on." in capsys.readouterr().err
+
+
+def test_three_shards_write_what_one_run_writes(
+    photos: Path, tmp_path: Path, errors: Errors
+) -> None:
+    words = [*BOX, "--source", str(photos), "--output", "map,coco"]
+    assert main([*words, "--out", str(tmp_path / "whole")]) == 0
+    out, store = tmp_path / "parts", tmp_path / "store"
+    for number in (3, 1, 2):
+        shard = ["--shard", f"{number}/3"]
+        assert main([*words, "--out", str(out), *shard]) == 0
+        assert len([*out.rglob("*.png")]) == [0, 2, 3, 1][number]
+        assert not (out / "annotations.json").exists()
+        assert main([*words, "--pseudo", str(store), *shard]) == 0
+    assert len([*store.glob("manifest.[0-9]*")]) == 3, "no run takes the lines of another"
+    assert main([*words, "--out", str(out), "--resume"]) == 0
+    assert main([*words, "--pseudo", str(store)]) == 0
+    assert [path.name for path in store.glob("manifest*")] == ["manifest.jsonl"]
+    assert len((store / "manifest.jsonl").read_text().splitlines()) == 3
+    names = [path.relative_to(out) for path in sorted(out.rglob("*.[pj]*")) if path.is_file()]
+    for name in names:
+        assert (out / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    assert len(names) == 3 + 3 + 2
+    assert main([*words, "--out", str(out), "--shard", "4/3"]) == 2
+    assert "--shard 4/3: give NUMBER/COUNT" in errors()

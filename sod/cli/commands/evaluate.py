@@ -1,12 +1,16 @@
 """`sod evaluate` and `sod test`: metrics of a method, a checkpoint or saved maps."""
 
+import json
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from sod.cli.commands.benchmark import report_options
 from sod.cli.program import Program, console, say
 from sod.core.errors import SodError
-from sod.core.locks import output_folder
+from sod.core.locks import shard_folder
 from sod.core.names import check_file_name, one_line
+from sod.core.shards import WHOLE, Shard, parse_shard
 from sod.engine.checkpoint import load_checkpoint
 from sod.evaluation.answers import AnswerEvaluation, answers_table
 from sod.evaluation.callback import Evaluation
@@ -17,6 +21,7 @@ from sod.evaluation.pictures import Pictures
 from sod.evaluation.plan import Plan, Report, make_plan
 from sod.evaluation.reports import rich_table
 from sod.evaluation.saved_maps import Findings, evaluate_maps
+from sod.evaluation.shards import Parts
 from sod.evaluation.statistics import Statistics
 from sod.evaluation.writing import write_results
 
@@ -41,6 +46,7 @@ def evaluate(
     by: str = "iou",
     pictures: bool = True,
     threads: int | None = None,
+    shard: str | None = None,
 ) -> int:
     """Evaluate a method, a checkpoint or saved maps on test sets; write tables and figures.
 
@@ -67,6 +73,8 @@ def evaluate(
         pictures: Write attributes, galleries and report.html.
         threads: Threads that refine, measure and save while the next image is predicted; null: half
             of the CPUs. 0: none, for undisturbed times. The results do not depend on it.
+        shard: Evaluate every 16th image from the third on: 3/16. The last of 1/16 to 16/16 with the
+            same --out joins them exactly, and writes what one evaluation writes.
     """
     if save_maps and label is not None:
         check_file_name(label, "--label")
@@ -76,15 +84,18 @@ def evaluate(
         | {"pictures": pictures}
     )
     report = Report(published=protocol if published else None, **options)
-    folder = output_folder(out)
+    part = parse_shard(shard)
+    if not part.is_whole and (maps is not None or answers is not None):
+        raise SodError("--shard: does not go together with --maps or --answers.")
+    folder = shard_folder(out, part)
     findings: list[Findings] = []
     several = _several(cli, answers, maps)
     save = folder / "maps" if save_maps else None
     if maps is not None:
         results, findings, shown = _run_maps(cli, maps, plan, label, save)
     else:
-        results, shown = _run(cli, ckpt, plan, save, label, several, threads), None
-        if save is not None:
+        results, shown = _run(cli, ckpt, plan, save, label, several, threads, folder, part), None
+        if save is not None and results:
             shown = _saved(cli, results, save)
     if results:
         _write(results, folder, report, shown, several)
@@ -124,17 +135,47 @@ def _run(
     label: str | None,
     answers: AnswerEvaluation | None = None,
     threads: int | None = None,
+    folder: Path = Path(),
+    shard: Shard = WHOLE,
 ) -> list[Result]:
     load_checkpoint(cli.method, ckpt)
     if cli.method.reads_groups():
         cli.datamodule.read_groups()
     names = cli.datamodule.test_names
     name = label or type(cli.method).__name__
-    evaluation = Evaluation(name, names, plan, maps, threads)
+    cli.datamodule.shard = shard
+    parts = Parts(folder / "shards", shard, _about(cli, name, names, plan))
+    save = None if shard.is_whole else parts.save
+    evaluation = Evaluation(name, names, plan, maps, threads, save)
     callbacks = [evaluation] if answers is None else [evaluation, answers]
     trainer = cli.build_trainer(callbacks)
     trainer.test(cli.method, datamodule=cli.datamodule, verbose=False)
-    return evaluation.results if trainer.is_global_zero else []
+    if not trainer.is_global_zero:
+        return []
+    return evaluation.results if shard.is_whole else _joined(parts, name, names, plan)
+
+
+def _about(cli: Program, name: str, names: list[str], plan: Plan) -> dict[str, Any]:
+    """Return what the results depend on."""
+    return {
+        "method": name,
+        "arguments": json.dumps(cli.method.arguments(), sort_keys=True, default=str),
+        "weights": cli.method.weights_checksum(),
+        "data": {name: len(samples) for name, samples in cli.datamodule.test_samples()},
+        "plan": json.dumps(asdict(plan), sort_keys=True, default=str),
+    }
+
+
+def _joined(parts: Parts, name: str, names: list[str], plan: Plan) -> list[Result]:
+    """Return the results of all shards, or none while some are not there."""
+    missing = parts.missing()
+    if missing:
+        numbers = ", ".join(map(str, missing[:16])) + (", ..." if len(missing) > 16 else "")
+        console.print(f"shard {parts.shard} is measured; to come: {numbers}", highlight=False)
+        return []
+    whole = Evaluation(name, names, plan)
+    parts.join(whole.evaluators)
+    return [evaluator.result() for evaluator in whole.evaluators]
 
 
 def _several(cli: Program, answers: int | None, maps: str | None) -> AnswerEvaluation | None:

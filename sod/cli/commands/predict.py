@@ -9,10 +9,11 @@ from sod.cli.program import Program, say, say_failed
 from sod.core.devices import describe_device
 from sod.core.distributed import is_rank_zero
 from sod.core.errors import SodError
-from sod.core.locks import output_folder
+from sod.core.locks import shard_folder
 from sod.core.names import one_line
+from sod.core.shards import Shard, parse_shard
 from sod.core.stopping import Interrupted
-from sod.data.groups import whole_groups
+from sod.data.groups import share_of, whole_groups
 from sod.data.samples import Sample
 from sod.engine.checkpoint import load_checkpoint
 from sod.labels.writing import write_labels
@@ -51,6 +52,7 @@ def predict(
     resume: bool = False,
     answers: int = 3,
     threads: int | None = None,
+    shard: str | None = None,
 ) -> int:
     """Write maps, masks, overlays, cut-outs, boxes and instances of images and videos.
 
@@ -80,22 +82,29 @@ def predict(
         answers: With the output answers, the largest number of them for an image.
         threads: Threads that refine and write while the next image is predicted; null: half of the
             CPUs, 0: none. The results do not depend on it.
+        shard: Predict on every 16th image from the third on: 3/16. Runs with the same --out (or
+            --pseudo) may go on at the same time; the same command without --shard, with --resume,
+            joins annotations and stores.
     """
     look = Look(
         OpacityOptions(threshold, keep, sharpen), CutoutOptions(despill, crop, margin, background)
     )
     outputs, refinement = parse_outputs(output), parse_refinements(refine)[0]
-    job = _Job(Path(out), outputs, refinement, look, smooth, answers, frames, threads)
+    part = parse_shard(shard)
+    job = _Job(Path(out), outputs, refinement, look, smooth, answers, frames, threads, part)
     inputs = list_inputs(source)
     check_frames(inputs.videos, frames)
+    if not part.is_whole and inputs.videos:
+        raise SodError(f"--shard: {inputs.videos[0].image} is a video; shards are of images.")
     results = [job.folder / kind for kind in KINDS] if pseudo is None else [Path(pseudo)]
     images = _without_results(inputs.images, results)
     load_checkpoint(cli.method, ckpt)
+    images = share_of(images, part, cli.method.reads_groups())
     if pseudo is not None:
-        return _label(cli, images, output_folder(pseudo, "--pseudo"), job)
-    output_folder(out)
+        return _label(cli, images, shard_folder(pseudo, part, "--pseudo"), job)
+    shard_folder(out, part)
     if is_rank_zero():
-        begin(job.folder, _settings(cli, job), resume)
+        begin(job.folder, _settings(cli, job), resume or not part.is_whole)
     try:
         failures = _predict_images(cli, images, job, resume)
         if inputs.videos:
@@ -118,6 +127,7 @@ class _Job:
     answers: int
     frames: int | None
     threads: int | None
+    shard: Shard
 
 
 def _predict_images(cli: Program, images: list[Sample], job: _Job, resume: bool) -> list[str]:
@@ -136,7 +146,7 @@ def _predict_images(cli: Program, images: list[Sample], job: _Job, resume: bool)
         device = describe_device(trainer.strategy.root_device)
         what = f"{', '.join(job.outputs)} in {job.folder}"
         _say(f"{counter.written} of {len(waiting)} images on {device}: {what}")
-    if "coco" in job.outputs and images and is_rank_zero():
+    if "coco" in job.outputs and job.shard.is_whole and images and is_rank_zero():
         target = job.folder / "annotations.json"
         _say(f"{target}: {join_parts(job.folder / 'coco', images, target)} images")
     return counter.failures
@@ -213,6 +223,7 @@ def _label(cli: Program, samples: list[Sample], folder: Path, job: _Job) -> int:
         workers=cli.datamodule.configured_workers,
         collect_failures=True,
         threads=job.threads,
+        shard=job.shard,
     )
     _say(f"{written.count} pseudo-masks made, {len(samples)} images, in {folder}")
     return _report(written.failures)

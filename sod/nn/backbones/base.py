@@ -1,10 +1,19 @@
 """Base class of feature extractors."""
 
+import hashlib
 from collections.abc import Sequence
+from weakref import WeakValueDictionary
 
 import torch
 from torch import Tensor, nn
 from typing_extensions import Self
+
+from sod.core.files import state_checksum
+from sod.data.features import FeaturesConfig
+from sod.nn.backbones.cache import FeatureCache
+
+_CACHES: WeakValueDictionary[tuple[FeaturesConfig, str], FeatureCache] = WeakValueDictionary()
+"""The caches in use: equal backbones, such as those of several students, share one."""
 
 
 class Backbone(nn.Module):
@@ -20,6 +29,7 @@ class Backbone(nn.Module):
         widths: Number of channels of each concatenated feature; the first is the configured facet.
         mean: Mean colour, ``[3]``; subtracted from images and used as the padding colour.
         std: Standard deviation of the colours, ``[3]``, by which images are divided.
+        cache: Features of images that were seen before, or None (:func:`use_cache`).
     """
 
     mean: Tensor
@@ -32,8 +42,30 @@ class Backbone(nn.Module):
         self.patch_size = patch_size
         self.channels = channels
         self.widths = [channels]
+        self.cache: FeatureCache | None = None
         self.register_buffer("mean", torch.tensor(mean), persistent=False)
         self.register_buffer("std", torch.tensor(std), persistent=False)
+
+    def features(self, images: Tensor) -> Tensor:
+        """Return what a call returns; what the cache holds is not computed again."""
+        if self.cache is None:
+            features: Tensor = self(images)
+            return features
+        autocast = torch.is_autocast_enabled(images.device.type)
+        precision = torch.get_autocast_dtype(images.device.type) if autocast else self.mean.dtype
+        return self.cache.recall(images, f"features {precision}", self)
+
+    def identity(self) -> str:
+        """Return a checksum of weights and settings, which decide the features."""
+        settings = {
+            name: value
+            for name, value in vars(self).items()
+            if not name.startswith("_") and name not in {"cache", "caches", "training", "vit"}
+        }
+        text = (
+            f"{type(self).__name__} {sorted(settings.items())} {state_checksum(self.state_dict())}"
+        )
+        return hashlib.sha256(text.encode()).hexdigest()
 
     def train(self, mode: bool = True) -> Self:
         """Keep evaluation mode.
@@ -61,3 +93,26 @@ class Backbone(nn.Module):
     def normalise(self, images: Tensor) -> Tensor:
         """Return ``(images - mean) / std`` per channel, in the precision of the weights."""
         return (images.to(self.mean.dtype) - self.mean.view(-1, 1, 1)) / self.std.view(-1, 1, 1)
+
+
+def use_cache(model: nn.Module, config: FeaturesConfig) -> None:
+    """Let the frozen backbones of a model recall the features of images that they have seen.
+
+    Args:
+        model: The model, changed in place.
+        config: Where the features are kept; with ``none``, they are not.
+    """
+    for module in model.modules():
+        if not isinstance(module, Backbone) or _wraps_another(module):
+            continue
+        if config.cache == "none":
+            module.cache = None
+            continue
+        key = (config, module.identity())
+        module.cache = _CACHES.get(key) or FeatureCache(*key)
+        _CACHES[key] = module.cache
+
+
+def _wraps_another(module: Backbone) -> bool:
+    """Return whether a backbone changes the features of another, as a trained one may do."""
+    return any(isinstance(part, Backbone) for part in module.modules() if part is not module)

@@ -133,7 +133,7 @@ class TokenPyramid(Pyramid):
     def forward(self, images: Tensor) -> list[Tensor]:
         """Return the levels of the stem, then those of the blocks, the shallowest first."""
         with torch.no_grad():
-            tokens = self.backbone(images)
+            tokens = self.backbone.features(images)
         levels = []
         maps = self.start(2 * images - 1)
         for layer in self.stem:
@@ -156,7 +156,7 @@ class PatchPyramid(Pyramid):
     def forward(self, images: Tensor) -> list[Tensor]:
         """Return the features, as a list of one level."""
         with torch.no_grad():
-            return [self.backbone(images)]
+            return [self.backbone.features(images)]
 
 
 def _stem_strides(patch: int, finest: int) -> list[int]:

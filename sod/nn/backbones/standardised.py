@@ -28,7 +28,7 @@ class StandardisedBackbone(Backbone):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return features ``[B, channels, H / patch_size, W / patch_size]`` in their own dtype."""
-        features: Tensor = self.backbone(images)
+        features: Tensor = self.backbone.features(images)
         if self.training:
             self.standardise.observe(features)
         standardised: Tensor = self.standardise(features)

@@ -5,7 +5,8 @@ predictions, and ζ the refinement by the bilateral solver, guided by the unmask
 """
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, get_args
+from functools import cached_property
+from typing import Literal, get_args
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -19,7 +20,8 @@ Consistency = Literal["published", "saliency", "target"]
 MaskedTarget = Literal["own", "whole"]
 
 
-class Views(NamedTuple):
+@dataclass(frozen=True)
+class Views:
     """A training batch as the loss needs it.
 
     Args:
@@ -28,7 +30,6 @@ class Views(NamedTuple):
         features: Of the images, ``[B, C, h, w]``.
         logits: Of the images, ``[B, 1, h, w]``.
         masked_logits: Of the masked images, ``[B, 1, h, w]``.
-        grid: The bilateral grids of the images.
     """
 
     images: Tensor
@@ -36,7 +37,11 @@ class Views(NamedTuple):
     features: Tensor
     logits: Tensor
     masked_logits: Tensor
-    grid: BilateralGrid
+
+    @cached_property
+    def grid(self) -> BilateralGrid:
+        """The bilateral grids of the images, built when they are needed first."""
+        return BilateralGrid(self.images)
 
 
 @dataclass(frozen=True)
