@@ -206,9 +206,8 @@ class SaliencyData(LightningDataModule):
         Raises:
             SodError: A dataset is missing, or one of its images has no mask.
         """
-        datasets = self._datasets("test", self.test)
-        parts = [share_of(dataset.samples, self.shard, self._groups) for dataset in datasets]
-        return [self._eval_loader(part, masks=True) for part in parts]
+        sets = [each.samples for each in self._datasets("test", self.test)]
+        return [self._eval_loader(share_of(s, self.shard, self._groups), masks=True) for s in sets]
 
     def test_samples(self) -> list[tuple[str, list[Sample]]]:
         """Return the name and the samples of each test dataset.
@@ -236,8 +235,7 @@ class SaliencyData(LightningDataModule):
         copy = shallow_copy(self)  # with the views of this one, which all students share
         copy.trainer, copy.train, copy.supervised = None, train, False
         copy._labels = copy._regions = None
-        copy.size = self.size if size is None else size
-        copy.batch_size = self.batch_size if batch_size is None else batch_size
+        copy.size, copy.batch_size = size or self.size, batch_size or self.batch_size
         copy.seed = self.seed if seed is None else seed
         return copy
 
