@@ -19,8 +19,13 @@ def known_methods() -> Iterator[type[Method]]:
     while waiting:
         cls = waiting.pop(0)
         waiting += cls.__subclasses__()
-        if not inspect.isabstract(cls):
+        if not inspect.isabstract(cls) and not _is_traced(cls):
             yield cls
+
+
+def _is_traced(cls: type) -> bool:
+    """Return whether torch made a class while it traced a method; it has the method's full name."""
+    return any(base.__module__.startswith("torch.fx.") for base in cls.__mro__)
 
 
 def method_class(name: str, option: str) -> type[Method]:

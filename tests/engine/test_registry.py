@@ -27,6 +27,14 @@ def test_a_name_is_short_or_the_whole_path() -> None:
         method_class("a.TokenCut", "x")
 
 
+def test_the_copies_of_a_class_that_tracing_makes_are_no_methods() -> None:
+    # As torch.fx does it: a subclass that bears name and module of the traced class.
+    proxy = type("AttrProxy", (), {"__module__": "torch.fx.experimental.proxy_tensor"})
+    traced = type("TokenCut", (proxy, TokenCut), {"__module__": TokenCut.__module__})
+    assert full_name(traced) == full_name(TokenCut)
+    assert method_class("TokenCut", "x") is TokenCut
+
+
 @pytest.mark.parametrize(
     ("method", "arguments"),
     [

@@ -31,8 +31,8 @@ class Colours(Backbone):
 
 @pytest.fixture(autouse=True)
 def colours(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("cosaliency", "tokencut"):
-        monkeypatch.setattr(f"sod.methods.{module}.build_backbone", lambda config: Colours())
+    for module in ("methods.cosaliency", "nn.initial_masks"):
+        monkeypatch.setattr(f"sod.{module}.build_backbone", lambda config: Colours())
 
 
 def group(size: tuple[int, int] = (96, 96)) -> tuple[list[torch.Tensor], list[torch.Tensor]]:

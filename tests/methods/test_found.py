@@ -34,7 +34,7 @@ def built(monkeypatch: pytest.MonkeyPatch) -> list[BackboneConfig]:
             assert tau == 0.3  # Siméoni et al., CVPR 2023, section 3.1
             return coarse()[:, None]
 
-    monkeypatch.setattr("sod.methods.peekaboo.FoundBackground", Background)
+    monkeypatch.setattr("sod.labels.initial_targets.FoundBackground", Background)
     return configs
 
 
