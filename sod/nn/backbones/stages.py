@@ -1,5 +1,6 @@
 """Dense features of hierarchical networks: ConvNeXt, ResNet, Swin, FocalNet, HaloNet."""
 
+from functools import partial
 from math import lcm
 from typing import Any
 
@@ -66,17 +67,11 @@ class StagedBackbone(Backbone):
 
     def _listen(self, number: int, tap: Tap, block: nn.Module) -> None:
         """Keep the feature of a tap whenever its block is run."""
-
-        def output(module: nn.Module, inputs: Any, result: Tensor) -> None:  # noqa: ANN401
-            self._seen[number] = result
-
-        def projection(module: nn.Module, inputs: tuple[Tensor]) -> None:
-            self._seen[number] = self.parts[number](inputs[0])
-
+        # Partial functions, as a deep copy of the model copies what they hold.
         if tap.facet == "token":
-            block.register_forward_hook(output)
+            block.register_forward_hook(partial(_keep_output, self, number))
         else:
-            block.register_forward_pre_hook(projection)
+            block.register_forward_pre_hook(partial(_keep_projection, self, number))
 
     def _resampled(self, features: Tensor, images: Tensor) -> Tensor:
         """Bring a block's features to the common grid."""
@@ -87,6 +82,22 @@ class StagedBackbone(Backbone):
             return F.avg_pool2d(features, GRID // stride)
         size = (images.shape[-2] // GRID, images.shape[-1] // GRID)
         return F.interpolate(features, size, mode="bilinear", align_corners=False)
+
+
+def _keep_output(
+    backbone: StagedBackbone,
+    number: int,
+    module: nn.Module,
+    inputs: Any,  # noqa: ANN401
+    result: Tensor,
+) -> None:
+    backbone._seen[number] = result
+
+
+def _keep_projection(
+    backbone: StagedBackbone, number: int, module: nn.Module, inputs: tuple[Tensor]
+) -> None:
+    backbone._seen[number] = backbone.parts[number](inputs[0])
 
 
 class Stage:

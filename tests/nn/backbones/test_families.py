@@ -1,5 +1,7 @@
 """Every family of timm's models, at random weights, against timm's own forward pass."""
 
+from copy import deepcopy
+
 import pytest
 import timm
 import torch
@@ -66,6 +68,20 @@ def test_stages_are_those_of_timms_own_forward(name: str) -> None:
             expected = torch.nn.functional.interpolate(stage, (16, 16), mode="bilinear")
         last = [part for part in tokens if part.shape[1] == stage.shape[1]][-1]
         torch.testing.assert_close(last, expected, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "name", ["convnext_tiny.dinov3_lvd1689m", "swin_tiny_patch4_window7_224.ms_in1k"]
+)
+@torch.inference_mode()
+def test_a_copy_has_features_of_its_own(name: str) -> None:
+    backbone, _ = build_with_every_tap(BackboneConfig(name, None))
+    images = torch.rand(1, 3, 224, 224)
+    expected = backbone(images)
+    copied = deepcopy(backbone)
+    for parameter in backbone.parameters():
+        parameter.zero_()
+    assert torch.equal(copied(images), expected)
 
 
 @pytest.mark.parametrize("name", [*STAGED, "convit_tiny.fb_in1k"])
