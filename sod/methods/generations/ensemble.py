@@ -59,7 +59,7 @@ class Generations(Method):
         more_data: Datasets whose images are added in each generation, the first entry in the first
             one; an entry may be empty or several names, comma-separated.
         distilled: One network that is trained on the last ensemble's labels and written as
-            ``student.ckpt``: nearly as good, and several times as fast; null: none.
+            ``student.ckpt``; null: none.
     """
 
     def __init__(
