@@ -116,7 +116,7 @@ def _name(relative: str, prefix: str, suffix: str) -> str | None:
     if path.suffix.lower() not in SUFFIXES:
         return None
     stem = path.with_suffix("").as_posix()
-    text = relative if Path(suffix).suffix else stem
+    text = relative if suffix.lower().endswith(SUFFIXES) else stem
     if not (text.startswith(prefix) and text.endswith(suffix)):
         return None
     middle = text[len(prefix) : len(text) - len(suffix)] if suffix else stem[len(prefix) :]

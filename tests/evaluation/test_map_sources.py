@@ -29,6 +29,7 @@ def test_patterns_take_prefix_suffix_and_any_format(tmp_path: Path) -> None:
     )
     assert found(f"X={tmp_path}/*_sal.png") == {"0001": "0001_sal.png", "0002": "0002_sal.png"}
     assert found(f"{tmp_path}/m_*") == {"7": "m_7.jpg", "8": "m_8.npy"}
+    assert found(f"{tmp_path}/*.jpg") == {"m_7": "m_7.jpg"}
     assert parse_source(f"X={tmp_path}/*_sal.png").label == "X"
     assert parse_source(f"{tmp_path}").label == tmp_path.name
 
