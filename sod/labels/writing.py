@@ -180,11 +180,8 @@ def write_labels(
         [writer, *callbacks], logger=False, enable_checkpointing=False, fast_dev_run=False, **kwargs
     )
     barrier()  # nobody writes before all have seen what is missing
-    anywhere = set().union(*missing.values())
-    wanted = [sample for sample in samples if sample.name in anywhere]
     groups = any(method.reads_groups() for method in methods.values())
-    if groups:
-        wanted = whole_groups(samples, wanted)
+    wanted = _wanted(samples, set().union(*missing.values()), groups)
     if wanted:
         data = SourceData(wanted, workers, groups)
         trainer.predict(Labeller(methods, missing), datamodule=data, return_predictions=False)
@@ -197,3 +194,9 @@ def write_labels(
     for store in stores.values():
         store.reload()
     return Written(stores, writer.count, writer.failures, trainer.strategy.root_device)
+
+
+def _wanted(samples: Sequence[Sample], missing: set[str], groups: bool) -> list[Sample]:
+    """Return the samples that lack a map, or the whole groups of these."""
+    wanted = [sample for sample in samples if sample.name in missing]
+    return whole_groups(samples, wanted) if groups else wanted

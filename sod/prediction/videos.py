@@ -80,10 +80,7 @@ def predict_videos(
     failures: list[str] = []
     for video in videos:
         try:
-            info = probe(video.image)
-            if most is not None:
-                info = info._replace(frames=min(info.frames or most, most))
-            frames = islice(frames_of(video.image), most)
+            info, frames = _opened(video, most)
             maps = _maps(model, frames, device, refinement, smooth)
             files = _write(folder, video.name, kinds, info, _shown(maps, info, video.name), look)
         except ImageError as error:
@@ -91,6 +88,14 @@ def predict_videos(
             continue
         say(f"{video.image} on {describe_device(device)}: {', '.join(map(str, files))}")
     return failures
+
+
+def _opened(video: Sample, most: int | None) -> tuple[VideoInfo, Iterator[Pixels]]:
+    """Return what is known of a video, and its frames, at most so many."""
+    info = probe(video.image)
+    if most is not None:
+        info = info._replace(frames=min(info.frames or most, most))
+    return info, islice(frames_of(video.image), most)
 
 
 def check_frames(videos: Sequence[Sample], most: int | None) -> None:
