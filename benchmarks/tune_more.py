@@ -8,8 +8,9 @@ initial mask, unrefined. Finished cuts are not repeated.
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from common import RESULTS
@@ -32,6 +33,7 @@ from sod.tuning.inference import INFERENCES, inference_scores
 from sod.tuning.mask_options import IMAGES, best_option, candidate_options, mask_of, score_options
 from sod.tuning.rating import Rating, rate
 
+T = TypeVar("T")
 HALF = 32
 Table = dict[str, list[float]]
 
@@ -64,7 +66,7 @@ def main() -> None:
     print("\n".join(lines))
 
 
-def track_all(items, total, description):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
+def track_all(items: Iterable[T], total: int, description: str) -> Iterable[T]:
     """Show the progress of a loop."""
     return track(items, description, total)
 

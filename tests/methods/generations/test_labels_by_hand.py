@@ -13,6 +13,7 @@ c      (0.2, 0.8)   (0.2, 0.8)   (0.2, 0.0)   1, 0.2/2.6 = 1/13, 1/13
 """
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -153,12 +154,10 @@ def run(method: Generations, images: Path, out: Path) -> None:
 def test_one_network_is_taught_by_the_last_ensemble(
     images: Path, taught: list[Taught], tmp_path: Path
 ) -> None:
-    network = {"network": {"kind": "unet", "width": 4, "size": 32}, "iou": 1.0}
-    distilled = StudentConfig("one", "Student", network, max_steps=1)
+    distilled = replace(build_method().students[1], name="one")
     run(build_method(generations=1, distilled=distilled), images, tmp_path / "run")
+    name, masks, scores = taught[-1]  # by the better two thirds, as a second generation would be
     last = labels_of(tmp_path / "run", 1)
-    name, masks, scores = taught[-1]
-    # It is taught as a second generation would be: by the better two thirds.
     assert (name, masks) == ("green", {image: last[image] for image in "ab"})
     assert scores == pytest.approx({"a": 0.1, "b": 0.61961 * AGREEMENT["b"]}, abs=1e-4)
 
