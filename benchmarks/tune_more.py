@@ -8,7 +8,7 @@ initial mask, unrefined. Finished cuts are not repeated.
 """
 
 import argparse
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -66,9 +66,9 @@ def main() -> None:
     print("\n".join(lines))
 
 
-def track_all(items: Iterable[T], total: int, description: str) -> Iterable[T]:
+def track_all(items: Iterable[T], total: int, description: str) -> Iterator[T]:
     """Show the progress of a loop."""
-    return track(items, description, total)
+    return iter(track(items, description, total))
 
 
 def truth(sample: Sample) -> Tensor:

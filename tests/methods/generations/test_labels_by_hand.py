@@ -151,9 +151,7 @@ def run(method: Generations, images: Path, out: Path) -> None:
     Pipeline(method, training, seed=0).run()
 
 
-def test_one_network_is_taught_by_the_last_ensemble(
-    images: Path, taught: list[Taught], tmp_path: Path
-) -> None:
+def test_one_network_is_distilled(images: Path, taught: list[Taught], tmp_path: Path) -> None:
     distilled = replace(build_method().students[1], name="one")
     run(build_method(generations=1, distilled=distilled), images, tmp_path / "run")
     name, masks, scores = taught[-1]  # by the better two thirds, as a second generation would be
