@@ -11,6 +11,7 @@ import sod
 from sod.core.errors import SodError
 from sod.core.formats import check_format, stamp
 from sod.labels.store import LabelStore
+from sod.methods.generations.progress import entries_of_run
 from sod.methods.generations.records import check_record
 from sod.prediction.resuming import SETTINGS, begin
 from sod.tuning.choice import Tuned, tuned_of, write_tuned
@@ -43,6 +44,10 @@ def test_the_record_of_generations(tmp_path: Path) -> None:
     file.write_text(json.dumps(LATER | configuration))
     with pytest.raises(SodError, match=f"pipeline.json: {REFUSED}"):
         check_record(tmp_path, configuration)
+    (tmp_path / "gen0").mkdir()
+    (tmp_path / "gen0" / "teachers.json").write_text("{}")  # the record speaks for it
+    with pytest.raises(SodError, match=f"pipeline.json: {REFUSED}"):
+        entries_of_run(str(tmp_path))
 
 
 def test_a_tuned_descriptor(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ def rows(out: Path) -> list[dict[str, Any]]:
     return content
 
 
+@pytest.mark.slow
 def test_two_processes_measure_what_one_does(tmp_path: Path) -> None:
     counts = [1, 2, 7]
     for count in counts:

@@ -10,6 +10,7 @@ from sod.core.errors import SodError
 from sod.core.files import atomic_file
 from sod.evaluation.benchmark import Row
 from sod.evaluation.lists import BenchmarkEntry
+from sod.methods.generations.records import RECORD, read_record
 
 ENSEMBLE, DISTILLED = "ensemble", "distilled"
 
@@ -23,9 +24,11 @@ def entries_of_run(run: str) -> list[BenchmarkEntry]:
         run: The folder of the run.
 
     Raises:
-        SodError: The folder is not a run of Generations.
+        SodError: The folder is not a run of Generations, or one of a later format.
     """
     folder = Path(run)
+    if (folder / RECORD).is_file():
+        read_record(folder, "give another --run")
     try:
         teachers = json.loads((folder / "gen0" / "teachers.json").read_text(encoding="utf-8"))
         entries = [BenchmarkEntry(f"gen0-{name}", tuple(words)) for name, words in teachers.items()]

@@ -29,7 +29,7 @@ from sod.methods.generations.labelling import Labelled
 
 RECORD = "pipeline.json"
 FORMAT = 1
-"""Number of the layout of a run of generations."""
+"""Number of the layout of a run of generations, with all of its files."""
 SIDE = 160
 """Side in pixels of a picture in the grid of all generations."""
 ROWS = 8
@@ -48,10 +48,7 @@ def check_record(folder: Path, configuration: Mapping[str, Any]) -> None:
     """
     path = folder / RECORD
     if path.is_file():
-        content = read_json(path, "give another --out")
-        if isinstance(content, dict):
-            check_format(content, FORMAT, f"{path}")
-            content = {k: v for k, v in content.items() if k not in stamp(FORMAT)}
+        content = read_record(folder, "give another --out")
         if content != json.loads(json.dumps(configuration)):
             raise SodError(
                 f"--out {folder}: holds the generations of another configuration ({RECORD}): give "
@@ -59,6 +56,26 @@ def check_record(folder: Path, configuration: Mapping[str, Any]) -> None:
             )
     if is_rank_zero():
         write_text(path, json.dumps(stamp(FORMAT) | dict(configuration), indent=2))
+
+
+def read_record(folder: Path, remedy: str) -> Any:  # noqa: ANN401 - what the JSON file holds
+    """Return the configuration of a run as it was written down, without the format number.
+
+    The number stands for all files of the run, teachers and selections among them.
+
+    Args:
+        folder: Of the run.
+        remedy: What the user can do if it is damaged.
+
+    Raises:
+        SodError: The record is damaged, or of a later format.
+    """
+    path = folder / RECORD
+    content = read_json(path, remedy)
+    if not isinstance(content, dict):
+        return content
+    check_format(content, FORMAT, f"{path}")
+    return {key: value for key, value in content.items() if key not in stamp(FORMAT)}
 
 
 def write_teachers(place: Path, teachers: Mapping[str, Method], paths: Sequence[str]) -> None:

@@ -170,6 +170,7 @@ def in_this_process(command: list[str], **_: object) -> "subprocess.CompletedPro
     return subprocess.CompletedProcess(command, main(command[3:]))
 
 
+@pytest.mark.slow
 def test_a_run_is_measured_and_used(
     scenes: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

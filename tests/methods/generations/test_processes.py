@@ -32,9 +32,9 @@ def results(folder: Path) -> dict[str, bytes]:
     return {str(file.relative_to(run)): file.read_bytes() for file in files}
 
 
-@pytest.mark.parametrize("elastic", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.slow
 def test_processes_of_every_launcher_share_one_folder_and_results(
-    elastic: bool, scenes: Path, tmp_path: Path
+    scenes: Path, tmp_path: Path
 ) -> None:
     places = [tmp_path / name for name in ("lightning", "torchrun")]
     for place in places:
@@ -43,9 +43,8 @@ def test_processes_of_every_launcher_share_one_folder_and_results(
     outputs = [finished(start([*words, *TWO], places[0]))[0]]
     lightning = results(places[0])
     assert len(lightning) == 2 + 4 * 6
-    if elastic:
-        outputs.append(torchrun(words, places[1]))
-        assert results(places[1]) == lightning
+    outputs.append(torchrun(words, places[1]))
+    assert results(places[1]) == lightning
     for output in outputs:
         assert output.count("unet: 4 images per optimiser step: 2 processes x 2") == 1
 
