@@ -1,6 +1,7 @@
 """Labelling images: the maps of one or several methods, written into stores by a trainer."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from torch import Tensor, nn
 
 from sod.core.distributed import barrier, gather, is_rank_zero
 from sod.core.errors import SodError
+from sod.core.files import make_folder
+from sod.core.locks import locked_folder
 from sod.core.memory import NoMemory, attempt
 from sod.core.shards import WHOLE, Shard
 from sod.data.dataset import AnyBatch
@@ -166,7 +169,7 @@ def write_labels(
         kwargs: Arguments of the trainer that replace the configured ones.
 
     Raises:
-        SodError: An image cannot be read, or a store cannot be written.
+        SodError: An image cannot be read, a store cannot be written, or another run writes to it.
     """
     stores = {
         name: LabelStore(folders[name], describe_source(method, refinement))
@@ -184,7 +187,8 @@ def write_labels(
     wanted = _wanted(samples, set().union(*missing.values()), groups)
     if wanted:
         data = SourceData(wanted, workers, groups)
-        trainer.predict(Labeller(methods, missing), datamodule=data, return_predictions=False)
+        with _locked(stores, shard):
+            trainer.predict(Labeller(methods, missing), datamodule=data, return_predictions=False)
     elif is_rank_zero() and shard.is_whole:
         for store in stores.values():
             store.join()  # a run that was killed before may have left parts
@@ -194,6 +198,17 @@ def write_labels(
     for store in stores.values():
         store.reload()
     return Written(stores, writer.count, writer.failures, trainer.strategy.root_device)
+
+
+@contextmanager
+def _locked(stores: Mapping[str, LabelStore], shard: Shard) -> Iterator[None]:
+    """Keep other runs out of the stores while this one writes; the runs of shards share them."""
+    with ExitStack() as locks:
+        if is_rank_zero() and shard.is_whole:
+            for store in stores.values():
+                folder = make_folder(str(store.folder), "labels.store")
+                locks.enter_context(locked_folder(folder, "labels.store"))
+        yield
 
 
 def _wanted(samples: Sequence[Sample], missing: set[str], groups: bool) -> list[Sample]:

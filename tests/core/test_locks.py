@@ -71,6 +71,29 @@ def test_every_command_that_writes_names_another_writer_at_once(
     assert not (folder / LOCK).exists()
 
 
+def test_a_training_that_labels_names_another_one_that_writes_its_store(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = tmp_path / "store"
+    write_scenes(tmp_path / "own", count=2, size=32)
+    fit = ["fit", "--model=Student", f"--model.labels.store={store}", "--data.num_workers=0"]
+    fit += ["--model.labels.teacher=centre_box", f"--data.train={tmp_path / 'own' / 'images'}"]
+    fit += ["--data.size=32", "--data.batch_size=2", "--trainer.max_steps=1"]
+    assert main([*fit, "--out", str(tmp_path / "first")]) == 0
+    assert not (store / LOCK).exists()
+    here, there = multiprocessing.Pipe()
+    other = multiprocessing.get_context("fork").Process(target=hold, args=(store, there))
+    other.start()
+    pid = here.recv()
+    assert main([*fit, "--out", str(tmp_path / "second")]) == 0  # it lacks nothing
+    (store / "0000.png").unlink()
+    assert main([*fit, "--out", str(tmp_path / "third")]) == 2
+    busy = f"error: labels.store {store}: is being written by process {pid} on "
+    assert busy in capsys.readouterr().err
+    other.kill()
+    other.join()
+
+
 def test_a_folder_is_locked_until_the_command_ends(tmp_path: Path) -> None:
     folder = output_folder(str(tmp_path / "a"))
     assert output_folder(str(tmp_path / "." / "a")) == folder  # no second lock, and no error
