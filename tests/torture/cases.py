@@ -1,4 +1,7 @@
-"""The trainings that are attacked: each trainable method, small enough for hundreds of runs."""
+"""The commands that are attacked: trainings of each method, and what is done with the result.
+
+All are small enough for hundreds of runs.
+"""
 
 import json
 from pathlib import Path
@@ -52,5 +55,31 @@ def generations(scenes: Path, out: Path) -> list[str]:
     return generation_runs.arguments(scenes, out, *short)
 
 
-CASES = {case.__name__: case for case in (peekaboo, connnet, student, generations)}
-"""By name: the command line of a training of these scenes into a folder."""
+def predict(scenes: Path, out: Path) -> list[str]:
+    """Maps, overlays and cut-outs."""
+    source = ["--source", str(scenes / "images"), "--output", "map,overlay,cutout"]
+    return [
+        "predict",
+        "--model=TokenCut",
+        *FREE,
+        *source,
+        "--data.num_workers=0",
+        "--out",
+        str(out),
+    ]
+
+
+def evaluate(scenes: Path, out: Path) -> list[str]:
+    """Tables, curves and saved maps, with and without refinement."""
+    own = ["--data.test", str(scenes), "--refine=none,bilateral", "--save_maps"]
+    return ["evaluate", "--model=TokenCut", *FREE, *own, "--data.num_workers=0", "--out", str(out)]
+
+
+def export(scenes: Path, out: Path) -> list[str]:
+    """Weights, configuration and card."""
+    return ["export", "--model=TokenCut", *FREE, "--out", str(out)]
+
+
+TRAININGS = {case.__name__: case for case in (peekaboo, connnet, student, generations)}
+CASES = TRAININGS | {case.__name__: case for case in (predict, evaluate, export)}
+"""By name: the command line that reads these scenes and writes into a folder."""

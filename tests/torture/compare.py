@@ -1,5 +1,6 @@
-"""Comparison of two runs: their checkpoints, logs and stores."""
+"""Comparison of two runs: their checkpoints, logs, stores and results."""
 
+import csv
 import json
 import math
 from collections.abc import Iterator
@@ -28,6 +29,7 @@ def differences(one: Path, other: Path) -> Iterator[str]:
             yield from _unequal(left, right, str(file))
     yield from _logs(one, other)
     yield from _stores(one, other)
+    yield from _results(one, other)
 
 
 def leftovers(run: Path) -> list[str]:
@@ -91,6 +93,29 @@ def _stores(one: Path, other: Path) -> Iterator[str]:
     for file in sorted(path.relative_to(one) for path in one.rglob("manifest.jsonl")):
         if not (other / file).is_file() or _labels(one / file) != _labels(other / file):
             yield f"{file} differs"
+
+
+def _results(one: Path, other: Path) -> Iterator[str]:
+    """Yield files that are missing, exported models that differ, and tables but for the times."""
+    for file in sorted(path.relative_to(one) for path in one.rglob("*") if path.is_file()):
+        if not (other / file).is_file():
+            if not file.name.startswith("events.out"):
+                yield f"{file} is missing"
+        elif file.suffix == ".csv":
+            yield from _unequal(_table(one / file), _table(other / file), str(file))
+        elif (
+            file.suffix == ".safetensors"
+            and (one / file).read_bytes() != (other / file).read_bytes()
+        ):
+            yield f"{file} differs"
+
+
+def _table(file: Path) -> list[dict[str, str]]:
+    """Return the rows of a table without what depends on the machine."""
+    with file.open(encoding="utf-8", newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    measured = ("seconds", "seconds_per_image", "peak_memory_mb")
+    return [{key: value for key, value in row.items() if key not in measured} for row in rows]
 
 
 def _labels(manifest: Path) -> dict[str, Any]:
