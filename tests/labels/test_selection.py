@@ -2,6 +2,7 @@ import pytest
 
 from sod.core.errors import SodError
 from sod.labels.selection import Candidate, Score, SelectionConfig, select, selected_scores
+from sod.labels.store import Label
 
 
 def candidate(name: str, contrast: float, area: float = 0.2, border: float = 0.0) -> Candidate:
@@ -10,6 +11,11 @@ def candidate(name: str, contrast: float, area: float = 0.2, border: float = 0.0
 
 def chosen(candidates: list[Candidate], config: SelectionConfig) -> list[str]:
     return [v.candidate.name for v in select(candidates, config) if v.reason is None]
+
+
+def test_a_teachers_label_alone_has_no_other_figures() -> None:
+    label = Label("a", "TokenCut-0", 0.25, 0.5, "0" * 64, "1" * 64)
+    assert Candidate.of(label) == Candidate("a", label.score, label.area, 0.0, 1.0, 1.0)
 
 
 def test_the_best_share_is_chosen_and_the_rest_is_told_why() -> None:

@@ -128,8 +128,9 @@ def test_the_iou_term_is_added_by_its_weight() -> None:
 def test_values_that_mean_nothing_are_refused() -> None:
     with pytest.raises(SodError, match=r"network.kind.*Did you mean 'unet'"):
         StudentNetwork("unett")  # type: ignore[arg-type]
-    with pytest.raises(SodError, match=r"network\.width"):
-        StudentNetwork("unet", 3)
+    for width in (0, 3, 6):
+        with pytest.raises(SodError, match=r"network\.width"):
+            StudentNetwork("unet", width)
     with pytest.raises(SodError, match="labels need a store or a teacher"):
         Student(StudentNetwork("unet", 4, 32)).default_teacher()
     with pytest.raises(SodError, match=r"quality_network\.size"):

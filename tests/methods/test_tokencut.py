@@ -83,6 +83,10 @@ def test_the_map_is_the_seeds_component_by_nearest_neighbour(graph: str) -> None
     assert inside.mean() == 1
 
 
+def test_it_is_no_graph_of_operations() -> None:
+    assert not TokenCut(BackboneConfig(name="descriptor", weights=None)).is_traceable()
+
+
 def test_scales_and_configurations_vote() -> None:
     images = scene(61, 90)
     alone = [TokenCut(FREE, 0.3).saliency(images), TokenCut(FREE, 0.3, scale=1.5).saliency(images)]

@@ -64,6 +64,7 @@ def test_empty_maps_and_masks() -> None:
     some[5:9, 5:9] = True
     assert one(1.0, nothing, nothing) == [1.0, 1.0]
     assert one(0.0, nothing, nothing) == [0.0, 0.0]
+    assert boundary_iou(nothing, nothing) == boundary_f(nothing, nothing) == 0.0
     assert one(1.0, some, nothing) == one(1.0, nothing, some) == [0.0, 0.0]
 
 

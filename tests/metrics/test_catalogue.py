@@ -20,6 +20,11 @@ def test_names_and_groups_may_be_mixed_and_keep_their_order() -> None:
     )
 
 
+def test_small_values_are_good_for_errors_only() -> None:
+    lower = {measure.family for measure in CATALOGUE.values() if measure.lower_is_better}
+    assert lower == {"mae", "si_mae", "hce", "ber", "fpr"}
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [("boundary_uio", "Did you mean 'boundary_iou'"), (" , ", "names none")],

@@ -59,6 +59,15 @@ def test_update_returns_the_images_own_row() -> None:
     assert metrics(saliency, mask) == row
 
 
+def test_what_was_measured_elsewhere_is_added_as_an_update_is() -> None:
+    pairs = images()[:3]
+    whole, parts = filled("mean-max", pairs), SaliencyMetrics("mean-max")
+    for pair in pairs:
+        assert parts.add(parts.measured(*pair)) == filled("mean-max", [pair]).compute()
+    assert parts.compute() == whole.compute()
+    assert parts.update_count == whole.update_count == len(pairs)
+
+
 def test_the_state_does_not_grow_and_is_in_64_bits() -> None:
     metrics = SaliencyMetrics("pysod")
     before = {name: value.shape for name, value in metrics.metric_state.items()}

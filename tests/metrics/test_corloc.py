@@ -87,6 +87,7 @@ def test_the_overlap_of_boxes_by_hand() -> None:
     box = torch.tensor([0.0, 0, 4, 4])
     others = torch.tensor([[0.0, 0, 4, 4], [2, 0, 6, 4], [4, 4, 8, 8], [1, 1, 1, 1]])
     assert box_iou(box, others).tolist() == pytest.approx([1, 8 / 24, 0, 0])
+    assert box_iou(box / 50, others / 50).tolist() == pytest.approx([1, 8 / 24, 0, 0])
     assert box_iou(box + 3, others + 3).tolist() == pytest.approx([1, 8 / 24, 0, 0])
 
 

@@ -17,6 +17,9 @@ from sod.metrics import (
     measure,
     resize_saliency,
 )
+from sod.metrics.alignment import e_measure
+from sod.metrics.functional import needed_curves
+from sod.metrics.thresholds import Counts, kappa
 
 SIZES = ((1, 1), (3, 5), (24, 31))
 OTHER_PROTOCOLS = ("mean-max", "image-max", "image-max-single", "a2s")
@@ -153,6 +156,7 @@ def test_a_single_pixel_has_an_alignment_of_one_except_under_pysod() -> None:
     for protocol in OTHER_PROTOCOLS:
         assert own_row(full / 255, full, protocol)["max_e"] == 1
     assert own_row(full / 255, full, "pysod")["max_e"] == 2**52
+    assert e_measure(Counts(*torch.tensor([[2.0], [2], [2], [2]]))) == 2  # 2 of 2 pixels, of HW - 1
 
 
 def test_single_mode_keeps_the_largest_component() -> None:
@@ -174,6 +178,19 @@ def test_refined_maps_are_cut_under_image_max_only() -> None:
     soft, cut = (own_row(saliency, mask, "image-max", refined) for refined in (False, True))
     assert soft["s_measure"] < 0.9 < cut["s_measure"]
     assert own_row(saliency, mask, "mean-max", True) == own_row(saliency, mask, "mean-max")
+
+
+def test_kappa_by_hand() -> None:
+    # 2 hits, 4 predicted, 3 of the object, 10 pixels: accuracy 0.7, by chance 0.12 + 0.42.
+    counts = Counts(*torch.tensor([[2.0], [4], [3], [10]], dtype=torch.float64))
+    assert float(kappa(counts)) == pytest.approx((0.7 - 0.54) / (1 - 0.54))
+
+
+def test_curves_are_kept_for_the_maxima_alone() -> None:
+    names = ("max_f", "mean_f", "mae")
+    assert needed_curves(names, get_protocol("mean-max")) == ("f",)
+    assert needed_curves(names, get_protocol("a2s")) == ("f", "precision", "recall")
+    assert needed_curves(names, get_protocol("image-max")) == ()
 
 
 def test_resizing_follows_the_protocol() -> None:
@@ -199,6 +216,7 @@ def test_a_protocol_describes_all_its_choices() -> None:
         assert word in line
     single = dataclasses.replace(get_protocol("mean-max"), components="single")
     assert "single component;" in single.describe()
+    assert "soft map; multi components; unrefined" in get_protocol("image-max").describe()
 
 
 def test_impossible_inputs_are_refused() -> None:

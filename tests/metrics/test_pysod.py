@@ -9,7 +9,8 @@ import torch
 from helpers.metric_cases import Picture, blob, maps, real_pairs, small_pairs
 from helpers.metric_reference import plain_map, plain_s
 
-from sod.metrics import GROUPS, SaliencyMetrics, get_protocol, measure
+from sod.metrics import GROUPS, MEASURES, SaliencyMetrics, get_protocol, measure
+from sod.metrics.camouflage import camouflage_degree
 from sod.metrics.functional import summarise
 
 oracle = pytest.importorskip("py_sod_metrics", reason="no PySODMetrics: install the dev extra")
@@ -69,6 +70,23 @@ def test_a_large_image_agrees_with_pysodmetrics() -> None:
     mask = blob((1500, 2000), (0.4, 0.6), 0.3)
     pictures = maps(mask, np.random.default_rng(2))
     check([("large", pictures["soft and noisy"], mask)])
+
+
+def test_a_constant_quadrant_counts_as_in_pysodmetrics() -> None:
+    mask = np.zeros((24, 25), np.uint8)
+    mask[0] = 255  # the lower quadrants have no object
+    picture = np.full(mask.shape, 5, np.uint8)
+    picture[0], picture[-1, -1] = 255, 0  # so that the map is not stretched
+    expected = everything(picture, mask)["s_measure"]
+    assert own_row(picture, mask)["s_measure"] == pytest.approx(expected, abs=1e-9, rel=0)
+    exact = measure(torch.from_numpy(picture) / 255.0, torch.from_numpy(mask), get_protocol("a2s"))
+    assert exact.values[MEASURES.index("s_measure")] > expected + 0.2
+
+
+def test_an_object_without_surroundings_is_not_camouflaged() -> None:
+    photo = np.zeros((12, 12, 3), np.uint8)
+    assert not camouflage_degree(photo, np.ones((12, 12), bool)).any()
+    assert not camouflage_degree(photo, np.zeros((12, 12), bool)).any()
 
 
 def test_camouflage_agrees_with_pysodmetrics() -> None:

@@ -16,6 +16,8 @@ def test_partition_is_strict_and_does_not_depend_on_the_sign() -> None:
     assert bipartition(vector).tolist() == expected
     assert bipartition(-vector).tolist() == expected
     assert not bipartition(torch.full((4,), 0.5)).any()
+    together = torch.stack([vector, vector.flip(0), -vector])
+    assert bipartition(together).tolist() == [expected, expected[::-1], expected]
 
 
 def test_object_is_found_on_a_grid() -> None:

@@ -25,6 +25,18 @@ def test_the_component_of_the_seed_is_kept() -> None:
     assert cleaned.tolist() == [[True, True, False, False, False, False]]
 
 
+def test_the_seed_is_found_in_any_row() -> None:
+    angles = torch.tensor([[0.0, 5, 90, 90], [90, 90, 85, 3]]).deg2rad()
+    features = torch.stack([angles.cos(), angles.sin()])
+    mask = torch.tensor([[False, False, False, False], [False, False, False, True]])
+    assert torch.equal(cleaned_component(cut_of(mask, (1, 3)), features), mask)
+
+
+def test_nothing_is_done_by_default_and_scales_may_shrink() -> None:
+    assert MasksConfig() == MasksConfig(clean_up=False, select_heads=False, scales=(), vote=())
+    assert MasksConfig(scales=(0.5,)).scales == (0.5,)
+
+
 def test_without_the_seed_the_largest_component_is_kept() -> None:
     # The seed itself is unlike its side and leaves it.
     features = row(60, 0, 5, 2, 90, 85, 3)

@@ -40,14 +40,14 @@ def test_the_first_teachers_label_has_its_weight_where_there_is_one(
         "a": store(tmp_path / "a", samples, 0.8),
         "b": store(tmp_path / "b", samples, 0.4),
     }
-    first = store(tmp_path / "first", samples[:1], 1.0)
+    first = store(tmp_path / "first", samples[:1], 0.2)
     how = Combination("mean", 4.0, "none", 0.5, teacher_weight=0.25)
     labels = write_combined_labels(
         samples, students, torch.ones(2, 2), tmp_path / "labels", how, ImageCache(8), first
     )
     levels = {s.name: read_map(labels.path(s.name)) for s in samples}
-    # (0.8 + 0.4) / 2 = 0.6, and 0.25 x 1.0 + 0.75 x 0.6 = 0.7; stored in steps of 1/255.
-    assert torch.allclose(levels["old"], torch.full((8, 12), 0.7), atol=3 / 255)
+    # (0.8 + 0.4) / 2 = 0.6, and 0.25 x 0.2 + 0.75 x 0.6 = 0.5; stored in steps of 1/255.
+    assert torch.allclose(levels["old"], torch.full((8, 12), 0.5), atol=3 / 255)
     assert torch.allclose(levels["new"], torch.full((8, 12), 0.6), atol=3 / 255)
 
 

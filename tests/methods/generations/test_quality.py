@@ -32,6 +32,17 @@ def test_thumbnails_are_averaged_images_and_maps(tmp_path: Path) -> None:
     assert thumbnails.maps[0, 0, 0].tolist() == pytest.approx([0] * 3 + [32, 223] + [255] * 3)
 
 
+def test_thumbnails_keep_the_order_of_the_samples(tmp_path: Path) -> None:
+    store = LabelStore(tmp_path / "store", {"method": "test"})
+    samples = [Sample(name, tmp_path / f"{name}.png") for name in ("b", "a")]
+    for level, sample in zip((200, 100), samples, strict=True):
+        Image.fromarray(np.full((8, 8, 3), level, np.uint8)).save(sample.image)
+        store.write(sample, torch.full((8, 8), level / 255))
+    thumbnails = read_thumbnails(samples, {"m": store}, ImageCache(8))
+    assert thumbnails.images[:, 0, 0, 0].tolist() == [200, 100]
+    assert thumbnails.maps[:, 0, 0, 0].tolist() == [200, 100]
+
+
 @pytest.mark.usefixtures("one_thread")
 def test_the_quality_network_learns_which_maps_are_good() -> None:
     generator = torch.Generator().manual_seed(0)
