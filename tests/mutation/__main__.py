@@ -86,8 +86,12 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--wanted", type=float, default=0.9)
     parser.add_argument("--out", type=Path, default=None)
+    parser.add_argument("--again", type=Path, help="only those of the sample that it lists")
     options = parser.parse_args()
     chosen, begin = sample(options.count, options.seed), time.monotonic()
+    if options.again:
+        survived = options.again.read_text(encoding="utf-8")
+        chosen = [mutant for mutant in chosen if f"`{mutant}`" in survived]
     runner = Runner(ROOT, options.jobs)
     survivors = runner.survivors([(mutant, tests_of(mutant)) for mutant in chosen])
     caught = len(chosen) - len(survivors)
