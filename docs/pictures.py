@@ -18,9 +18,9 @@ from sod.data.synthetic import make_scene
 from sod.engine.method import Method
 from sod.prediction.answers import choose_answers
 from sod.prediction.instances import coloured
+from sod.prediction.look import render
 from sod.prediction.opacity import OpacityOptions
 from sod.prediction.sheet import row_of, sheet
-from sod.prediction.writers import render
 
 FOLDER = Path(__file__).parent / "images"
 SIZE = (192, 256)

@@ -29,9 +29,9 @@ class Shard(NamedTuple):
         """Whether there is only one part."""
         return self.total == 1
 
-    def of(self, items: Sequence[T]) -> list[T]:
+    def of(self, items: Sequence[T]) -> Sequence[T]:
         """Return the items of this part: every ``total``-th, so that all parts are alike."""
-        return list(items[self.number - 1 :: self.total])
+        return items[self.number - 1 :: self.total]
 
     def of_groups(self, items: Sequence[T], groups: Sequence[str]) -> list[T]:
         """Return the items of every ``total``-th group.

@@ -1,7 +1,7 @@
 """Lightning data module that loads datasets by name."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from copy import copy as shallow_copy
 from pathlib import Path
 from types import MappingProxyType
@@ -206,15 +206,11 @@ class SaliencyData(LightningDataModule):
         Raises:
             SodError: A dataset is missing, or one of its images has no mask.
         """
-        sets = [each.samples for each in self._datasets("test", self.test)]
-        return [self._eval_loader(share_of(s, self.shard, self._groups), masks=True) for s in sets]
+        sets = [share_of(s, self.shard, self._groups) for _, s in self.test_samples()]
+        return [self._eval_loader(samples, masks=True) for samples in sets]
 
     def test_samples(self) -> list[tuple[str, list[Sample]]]:
-        """Return the name and the samples of each test dataset.
-
-        Raises:
-            SodError: A dataset is missing.
-        """
+        """Return the name and the samples of each test dataset; a missing one raises a SodError."""
         return [(each.name, each.samples) for each in self._datasets("test", self.test)]
 
     def variant(
@@ -276,8 +272,9 @@ class SaliencyData(LightningDataModule):
         splits = find_splits(self.root, field, names, self.drop_defects)
         return [split.dataset for split in splits]
 
-    def _eval_loader(self, samples: list[Sample], masks: bool) -> Loader:
-        dataset = SaliencyDataset(samples, WorkingSize(), masks, self.seed)
+    def _eval_loader(self, samples: Sequence[Sample], masks: bool) -> Loader:
+        size = WorkingSize()
+        dataset = SaliencyDataset(samples, size, masks, self.seed, enough=size.size)
         on_error: OnError = "raise" if masks or self.strict else "collect"
         return self._loader(dataset, self.eval_batch_size, training=False, on_error=on_error)
 

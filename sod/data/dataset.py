@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 from typing_extensions import NotRequired
 
 from sod.core.errors import ImageError, SodError
+from sod.data.image_files import Size
 from sod.data.reading import read_image, read_mask, to_tensor
 from sod.data.samples import Sample
 from sod.data.transforms import resize_mask
@@ -130,6 +131,8 @@ class SaliencyDataset(Dataset[Item]):
         partial: With ``with_masks``, allow samples without a mask.
         substitute: Return the next readable sample in the place of an unreadable one, so that
             batches keep their size, and each epoch is the same for any number of workers.
+        enough: The size at which images are used, of which the transform needs no more; without
+            masks only, as masks have the size of the file.
 
     Raises:
         SodError: ``with_masks`` is set, ``partial`` is not, and a sample has no mask.
@@ -145,16 +148,18 @@ class SaliencyDataset(Dataset[Item]):
         substitute: bool = False,
         partial: bool = False,
         views: Views | None = None,
+        enough: Size | None = None,
     ) -> None:
         self.substitute = substitute
-        self.samples = list(samples)
+        self.samples = samples
         self.transform = transform
         self.with_masks = with_masks
         self.seed = seed
         self.regions = regions
         self.views = views
+        self.enough = None if with_masks else enough
         needed = with_masks and not partial
-        unlabelled = [sample for sample in self.samples if needed and sample.mask is None]
+        unlabelled = [sample for sample in samples if sample.mask is None] if needed else []
         if unlabelled:
             more = f" (and {len(unlabelled) - 1} more)" if len(unlabelled) > 1 else ""
             raise SodError(f"{unlabelled[0].image}: has no mask{more}; add it or remove the image")
@@ -179,7 +184,7 @@ class SaliencyDataset(Dataset[Item]):
         if self.views is not None:
             seed = self.views.of(sample.name, seed[1])
         try:
-            image = read_image(sample.image)
+            image = read_image(sample.image, self.enough)
             mask = _mask_of(sample, image) if self.with_masks else None
             image, mask = self.transform(image, mask, seed)
             size = (image.shape[0], image.shape[1])

@@ -137,7 +137,7 @@ class GroupEpochSampler(Sampler[list[int]]):
         return divided([group[i] for i in order], self._batch_size)
 
 
-def share_of(samples: Sequence[Sample], shard: Shard, groups: bool) -> list[Sample]:
+def share_of(samples: Sequence[Sample], shard: Shard, groups: bool) -> Sequence[Sample]:
     """Return the samples of one shard.
 
     Args:
@@ -145,6 +145,8 @@ def share_of(samples: Sequence[Sample], shard: Shard, groups: bool) -> list[Samp
         shard: The part.
         groups: Keep groups whole, as methods need them that compare images.
     """
+    if shard.is_whole:
+        return samples
     if groups:
         return shard.of_groups(samples, [sample.group for sample in samples])
     return shard.of(samples)

@@ -4,7 +4,8 @@ Files may come from strangers. Only regular files are opened, so that a pipe can
 in the listed formats: for others Pillow would start further programs (Ghostscript for EPS).
 """
 
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from io import BytesIO
@@ -24,16 +25,27 @@ _EXTRA = {".heic": "pillow-heif", ".heif": "pillow-heif", ".avif": "pillow>=11.3
 SUFFIXES = frozenset(_COMMON | _PNM | _EXTRA.keys())
 """Suffixes, in lower case, of the files that count as images in a folder."""
 
+Size = Callable[[int, int], tuple[int, int]]
+"""From the height and width of an image file to those at which it is used."""
+
+# Between Pillow's two limits images are read; above the second one they are refused.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+
 _SPACES = {"RGB": "RGB", "L": "GRAY", "CMYK": "CMYK"}
 
 
 @contextmanager
-def decoded(path: Path, convert_profile: bool = False) -> Iterator[Image.Image]:
+def decoded(
+    path: Path, convert_profile: bool = False, enough: Size | None = None
+) -> Iterator[Image.Image]:
     """Open an image file and decode it, upright according to its EXIF orientation.
 
     Args:
         path: The file.
         convert_profile: Convert the colours of an embedded ICC profile to sRGB.
+        enough: The size at which the image is used. A JPEG file is decoded at 1/2, 1/4 or 1/8 of
+            its size where the result is at least as large, which saves memory and time; files of
+            other formats are decoded whole.
 
     Yields:
         The image; the caller's errors in the ``with`` block count as those of the file.
@@ -46,6 +58,9 @@ def decoded(path: Path, convert_profile: bool = False) -> Iterator[Image.Image]:
         if not path.is_file():
             raise ImageError(f"{path}: {_kind(path)}")
         with Image.open(path, formats=_formats()) as image:
+            if enough is not None:
+                height, width = enough(image.height, image.width)
+                image.draft(None, (width, height))
             image.load()
             ImageOps.exif_transpose(image, in_place=True)
             yield to_srgb(image) if convert_profile else image
@@ -55,13 +70,16 @@ def decoded(path: Path, convert_profile: bool = False) -> Iterator[Image.Image]:
         raise ImageError(f"{path}: {_reason(path, error)}") from error
 
 
-def stated_pixels(path: Path) -> int:
-    """Return the pixels that an image file states, without decoding it; 0 of an unusable file."""
+def stated_size(path: Path) -> tuple[int, int]:
+    """Return the height and width that an image file states, without decoding it.
+
+    The EXIF orientation is not applied. An unusable file has the size 0, 0.
+    """
     try:
         with Image.open(path, formats=_formats()) as image:
-            return image.width * image.height
+            return image.height, image.width
     except (OSError, ValueError, Image.DecompressionBombError):
-        return 0
+        return 0, 0
 
 
 @cache

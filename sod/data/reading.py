@@ -8,14 +8,17 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from sod.data.image_files import decoded, to_srgb
+from sod.data.image_files import Size, decoded, to_srgb
 
 Array = npt.NDArray[np.uint8]
+
+ROWS = 512
+"""Rows that are converted at once, to bound the memory of large images."""
 
 _PLAIN_GREY = {"1", "L", "LA", "P", "RGB", "RGBA"}
 
 
-def read_image(path: Path) -> Array:
+def read_image(path: Path, enough: Size | None = None) -> Array:
     """Read an image as sRGB, upright according to its EXIF orientation.
 
     Colours of an embedded ICC profile are converted. Transparent images are composited on white.
@@ -24,6 +27,8 @@ def read_image(path: Path) -> Array:
 
     Args:
         path: The file, in a format of :data:`sod.data.image_files.ACCEPTED` and in any mode.
+        enough: The size at which the image is used: a JPEG file is decoded no larger than needed
+            (:func:`sod.data.image_files.decoded`).
 
     Returns:
         Uint8 array ``[H, W, 3]``, 0..255.
@@ -31,8 +36,41 @@ def read_image(path: Path) -> Array:
     Raises:
         ImageError: As :func:`sod.data.image_files.decoded`.
     """
-    with decoded(path, convert_profile=True) as image:
+    with decoded(path, convert_profile=True, enough=enough) as image:
         return _rgb(image)
+
+
+def open_upright(path: Path, enough: Size | None = None) -> Image.Image:
+    """Decode an image as :func:`read_image` does, in the mode of its file.
+
+    Raises:
+        ImageError: As :func:`read_image`.
+    """
+    with decoded(path, convert_profile=True, enough=enough) as image:
+        return image
+
+
+def has_wide_values(image: Image.Image) -> bool:
+    """Return whether an image has grey values of more than 8 bits, which are scaled together."""
+    return _is_wide(image.mode)
+
+
+def rgb_rows(image: Image.Image, top: int, bottom: int) -> Array:
+    """Return rows of an upright image without wide values, as :func:`read_image` has them.
+
+    Args:
+        image: What :func:`open_upright` returned.
+        top: The first row.
+        bottom: The row after the last one.
+
+    Returns:
+        Uint8 array ``[bottom - top, W, 3]``.
+    """
+    part = image.crop((0, top, image.width, bottom))
+    if part.has_transparency_data:
+        layer = part.convert("RGBA")
+        part = Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer)
+    return np.asarray(part if part.mode == "RGB" else part.convert("RGB"))
 
 
 def rgb_pixels(image: Image.Image) -> Array:
@@ -102,25 +140,33 @@ def narrow(values: npt.NDArray[np.generic]) -> Array:
     values with m ≤ 255 are kept, as 8-bit data in a wider type; with m ≤ 65535 they are divided by
     257, else by m / 255. Negative and non-finite values become 0.
     """
-    wide = np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0).clip(min=0)
-    top = float(wide.max(initial=0.0))
+    strips = [values[row : row + ROWS] for row in range(0, len(values), ROWS)]
+    top = max((float(_positive(strip).max(initial=0.0)) for strip in strips), default=0.0)
     if top <= 1 and np.issubdtype(values.dtype, np.floating):
         factor = 255.0
     elif top <= 255:
         factor = 1.0
     else:
         factor = 1 / 257 if top <= 65535 else 255 / top
-    return np.rint(wide * factor).astype(np.uint8)
+    levels = np.empty(values.shape, np.uint8)
+    for number, strip in enumerate(strips):
+        levels[number * ROWS : (number + 1) * ROWS] = np.rint(_positive(strip) * factor)
+    return levels
+
+
+def _positive(values: npt.NDArray[np.generic]) -> npt.NDArray[np.float64]:
+    """Return values as float64; negative and non-finite ones become 0."""
+    return np.nan_to_num(values.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0).clip(min=0)
 
 
 def _rgb(image: Image.Image) -> Array:
     if _is_wide(image.mode):
         return np.repeat(narrow(np.asarray(image))[..., None], 3, axis=2)
-    if image.has_transparency_data:
-        layer = image.convert("RGBA")
-        white = Image.new("RGBA", layer.size, "white")
-        image = Image.alpha_composite(white, layer)
-    return np.array(image.convert("RGB"))
+    pixels = np.empty((image.height, image.width, 3), np.uint8)
+    for top in range(0, image.height, ROWS):
+        bottom = min(top + ROWS, image.height)
+        pixels[top:bottom] = rgb_rows(image, top, bottom)
+    return pixels
 
 
 def _is_wide(mode: str) -> bool:

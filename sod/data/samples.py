@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,6 +10,8 @@ from sod.core.errors import SodError
 from sod.data.image_files import SUFFIXES
 from sod.data.naming import unique_names
 
+_DIGITS = re.compile("[0-9]+")
+_LAYOUT = str.maketrans("123456789", "0" * 9)
 _JUNK = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
 
 
@@ -49,10 +51,26 @@ class Pairs(NamedTuple):
     unmatched_masks: list[Path]
 
 
-def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
-    """Return a sorting key that orders ``img2`` before ``img10``, the same on every platform."""
-    parts = re.split(r"([0-9]+)", text)
-    return (*((1, int(p), "") if p.isdecimal() else (0, 0, p) for p in parts), (0, 0, text))
+def natural_key(text: str) -> str:
+    """Return a sorting key that orders ``img2`` before ``img10``, the same on every platform.
+
+    Digits become a mark, their number, and the digits without leading zeros; the text follows, to
+    order what else would be equal. No name of a file holds the mark.
+    """
+    return f"{_DIGITS.sub(_numbered, text)}\0\0{text}"
+
+
+def natural_order(texts: list[str]) -> list[str]:
+    """Return texts sorted by :func:`natural_key`."""
+    layout = texts[0].translate(_LAYOUT) if texts else ""
+    if all(text.isascii() and text.translate(_LAYOUT) == layout for text in texts):
+        return sorted(texts)  # the digits are at the same places
+    return sorted(texts, key=natural_key)
+
+
+def _numbered(digits: re.Match[str]) -> str:
+    number = digits[0].lstrip("0")
+    return f"\0{chr(1 + len(number))}{number}"
 
 
 def is_junk(name: str) -> bool:
@@ -70,10 +88,27 @@ def discover_images(folder: Path, recursive: bool = False) -> list[Path]:
     Raises:
         SodError: The folder is missing or cannot be read.
     """
+    return [folder / file for file in discover_files(folder, recursive)]
+
+
+def discover_files(
+    folder: Path, recursive: bool = False, suffixes: Iterable[str] = SUFFIXES
+) -> list[str]:
+    """Return the files of a folder with certain suffixes, relative to it with ``/``.
+
+    Args:
+        folder: As of :func:`discover_images`.
+        recursive: Also search its subfolders.
+        suffixes: The suffixes, in lower case.
+
+    Raises:
+        SodError: The folder is missing or cannot be read.
+    """
     if not folder.is_dir():
         raise SodError(f"{folder}: no such folder")
-    images = [path for path in _files(folder, recursive) if path.suffix.lower() in SUFFIXES]
-    return sorted(images, key=lambda path: natural_key(path.relative_to(folder).as_posix()))
+    ends = tuple(suffixes)  # names that begin with a dot are junk: what is left has a stem
+    found = [file for file in _files(folder, recursive) if file.lower().endswith(ends)]
+    return natural_order(found)
 
 
 def name_of(path: Path, folder: Path) -> str:
@@ -151,8 +186,8 @@ def _unique(index: Mapping[str, Sequence[Path]]) -> dict[str, Path]:
     return {name: paths[0] for name, paths in index.items()}
 
 
-def _files(folder: Path, recursive: bool) -> Iterator[Path]:
-    """Yield the files of a folder without junk; each real folder is visited once."""
+def _files(folder: Path, recursive: bool) -> Iterator[str]:
+    """Yield the files of a folder, relative to it, without junk; each real folder once."""
     visited: set[str] = set()
 
     def fail(error: OSError) -> None:
@@ -165,4 +200,7 @@ def _files(folder: Path, recursive: bool) -> Iterator[Path]:
             continue
         visited.add(real)
         folders[:] = sorted(f for f in folders if not is_junk(f)) if recursive else []
-        yield from (Path(parent) / name for name in files if not is_junk(name))
+        inner = Path(parent).relative_to(folder).as_posix()
+        prefix = "" if inner == "." else f"{inner}/"
+        kept = (name for name in files if name[0] != "." and not is_junk(name))
+        yield from kept if not prefix else (prefix + name for name in kept)

@@ -13,8 +13,8 @@ from sod.core.devices import describe_device
 from sod.data.working_size import working_size
 from sod.prediction.cutouts import CutoutOptions, cut_out
 from sod.prediction.instances import PredictsInstances, coloured
+from sod.prediction.look import Look, render
 from sod.prediction.opacity import Keep, OpacityOptions, object_mask
-from sod.prediction.writers import Look, render
 from sod.refinement.kinds import Refinement
 
 Pixels = NDArray[np.uint8]

@@ -3,6 +3,7 @@
 import html
 import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -11,6 +12,7 @@ import numpy as np
 import pytorch_lightning as pl
 from numpy.typing import NDArray
 from PIL import Image
+from torch import Tensor
 
 from sod.core.errors import SodError
 from sod.core.files import write_text
@@ -21,8 +23,10 @@ from sod.data.samples import Sample
 from sod.engine.method import Method
 from sod.prediction.answers import choose_answers
 from sod.prediction.callback import PredictionCallback
-from sod.prediction.full_size import full_map, full_pixels
-from sod.prediction.writers import render
+from sod.prediction.full_size import full_map, full_pixels, result_size, to_pixels
+from sod.prediction.large import LargePhoto, is_large
+from sod.prediction.large_files import LargeResults
+from sod.prediction.look import render
 from sod.refinement.kinds import Refinement, refine
 
 AGAIN = "remove it and predict again"
@@ -45,12 +49,20 @@ class AnswerWriter(PredictionCallback):
         count: Largest number of answers to an image.
         refinement: Refinement of the answers before they are written.
         names: Names of all images of the page, those of an earlier run included.
+        max_side: Pixels of the longer side of the results at most; None: those of the image.
 
     Raises:
         SodError: ``count`` is not at least 1.
     """
 
-    def __init__(self, out: Path, count: int, refinement: Refinement, names: Sequence[str]) -> None:
+    def __init__(
+        self,
+        out: Path,
+        count: int,
+        refinement: Refinement,
+        names: Sequence[str],
+        max_side: int | None = None,
+    ) -> None:
         super().__init__()
         if count < 1:
             raise SodError(f"--answers {count}: is not at least 1.")
@@ -58,6 +70,7 @@ class AnswerWriter(PredictionCallback):
         self.count = count
         self.refinement: Refinement = refinement
         self.names = names
+        self.max_side = max_side
 
     def process(self, batch: AnyBatch, outputs: Any, method: pl.LightningModule) -> None:  # noqa: ANN401
         """Write the answers to the images of one batch."""
@@ -68,9 +81,7 @@ class AnswerWriter(PredictionCallback):
             answers = choose_answers(method.proposals(image, saliency[0]), self.count)
             repeated = image.expand(len(answers.maps), *image.shape)
             maps = refine(repeated, answers.maps[:, None], self.refinement)[:, 0]
-            pixels = full_pixels(sample, image)
-            full = [full_map(map_, (pixels.shape[0], pixels.shape[1])) for map_ in maps]
-            self._write(sample, pixels, full, answers.scores.tolist())
+            self._write(sample, image, maps, answers.scores.tolist())
 
     def on_predict_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """When all processes have written, the first one writes the page."""
@@ -82,15 +93,24 @@ class AnswerWriter(PredictionCallback):
     def _write(
         self,
         sample: Sample,
-        pixels: NDArray[np.uint8],
-        maps: list[NDArray[np.float32]],
+        image: Tensor,
+        maps: Tensor,
         scores: list[float],
     ) -> None:
-        """Write the files of one image."""
+        """Write the files of one image; the overlay of a large photo has the predicted size."""
         folder = self.folder / sample.name
-        for number, map_ in enumerate(maps, 1):
-            write_picture(folder / f"{number}.png", render(pixels, map_, "map"))
-        write_picture(folder / "overlay.png", side_by_side(pixels, maps))
+        size = result_size(sample, image, self.max_side)
+        large = is_large(size)
+        pixels = to_pixels(image) if large else full_pixels(sample, image, self.max_side)
+        shown = [full_map(map_, (pixels.shape[0], pixels.shape[1])) for map_ in maps]
+        for number, map_ in enumerate(shown, 1):
+            file = folder / f"{number}.png"
+            if large:
+                photo = partial(LargePhoto, sample.image, size, self.max_side)
+                LargeResults(photo, maps[number - 1], size).write(file, "map")
+            else:
+                write_picture(file, render(pixels, map_, "map"))
+        write_picture(folder / "overlay.png", side_by_side(pixels, shown))
         rows = [{"file": f"{n}.png", "score": round(s, 4)} for n, s in enumerate(scores, 1)]
         write_text(folder / "answers.json", json.dumps(rows) + "\n")
 

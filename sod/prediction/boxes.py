@@ -37,6 +37,32 @@ def find_objects(saliency: Map, mask: Mask) -> list[Row]:
     return [_object(saliency, labels, statistics[label], label) for label in order]
 
 
+def enlarged(objects: Sequence[Row], small: tuple[int, int], size: tuple[int, int]) -> list[Row]:
+    """Return the objects of a map for its image at another size.
+
+    Args:
+        objects: What :func:`find_objects` returned.
+        small: Height and width of the map.
+        size: Height and width of the image.
+    """
+    rows, columns = size[0] / small[0], size[1] / small[1]
+    return [
+        {
+            "box": [round(x * f) for x, f in zip(row["box"], (columns, rows) * 2, strict=True)],
+            "area": round(row["area"] * rows * columns),
+            "score": row["score"],
+            "outline": [_enlarged(line, columns, rows) for line in row["outline"]],
+        }
+        for row in objects
+    ]
+
+
+def _enlarged(outline: Sequence[int], columns: float, rows: float) -> list[int]:
+    """Return the centres of the pixels ``[x, y, ...]`` of an outline at another size."""
+    factors = (columns, rows)
+    return [round((value + 0.5) * factors[n % 2] - 0.5) for n, value in enumerate(outline)]
+
+
 def write_boxes(path: Path, size: tuple[int, int], objects: Sequence[Row]) -> None:
     """Write the boxes of one image as ``{"height", "width", "objects": [...]}``.
 

@@ -14,6 +14,7 @@ from sod.data.reading import read_image
 from sod.prediction.opacity import Map, OpacityOptions, opacity
 
 Pixels = NDArray[np.uint8]
+Box = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
@@ -62,14 +63,25 @@ def cut_out(image: Pixels, saliency: Map, look: OpacityOptions, cut: CutoutOptio
     if box is not None:
         left, top, right, bottom = box
         alpha, colours = alpha[top:bottom, left:right], colours[top:bottom, left:right]
-    if cut.background is None:
-        return Image.fromarray(np.dstack([colours, np.rint(alpha * 255).astype(np.uint8)]))
-    behind = background_pixels(cut.background, alpha.shape)
+    behind = None if cut.background is None else background_pixels(cut.background, alpha.shape)
+    return Image.fromarray(composed(colours, alpha, behind))
+
+
+def composed(colours: Pixels, alpha: Map, behind: Pixels | None) -> Pixels:
+    """Return a cut-out: RGBA, or RGB on a background.
+
+    Args:
+        colours: RGB, ``[H, W, 3]``.
+        alpha: Opacity, ``[H, W]`` in [0, 1].
+        behind: The background, ``[H, W, 3]``, or None.
+    """
+    if behind is None:
+        return np.dstack([colours, np.rint(alpha * 255).astype(np.uint8)])
     mixed = alpha[..., None] * colours + (1 - alpha[..., None]) * behind
-    return Image.fromarray(np.rint(mixed).astype(np.uint8))
+    return np.asarray(np.rint(mixed), np.uint8)
 
 
-def object_box(mask: NDArray[np.bool_], margin: float) -> tuple[int, int, int, int] | None:
+def object_box(mask: NDArray[np.bool_], margin: float) -> Box | None:
     """Return ``left, top, right, bottom`` of the foreground with a margin; None without one.
 
     Args:
@@ -79,8 +91,20 @@ def object_box(mask: NDArray[np.bool_], margin: float) -> tuple[int, int, int, i
     left, top, width, height = cv2.boundingRect(mask.astype(np.uint8))
     if not width:
         return None
-    free = round(margin * max(width, height))
-    right, bottom = min(left + width + free, mask.shape[1]), min(top + height + free, mask.shape[0])
+    return with_margin((left, top, left + width, top + height), margin, mask.shape)
+
+
+def with_margin(box: Box, margin: float, size: tuple[int, ...]) -> Box:
+    """Return ``left, top, right, bottom`` with a margin, as :func:`object_box` does.
+
+    Args:
+        box: The box without it.
+        margin: As a share of its longer side, cut off at the image's border.
+        size: Height and width of the image.
+    """
+    left, top, right, bottom = box
+    free = round(margin * max(right - left, bottom - top))
+    right, bottom = min(right + free, size[1]), min(bottom + free, size[0])
     return max(left - free, 0), max(top - free, 0), right, bottom
 
 
@@ -118,9 +142,8 @@ def background_pixels(background: str, size: tuple[int, ...]) -> Pixels:
         SodError: It is neither.
     """
     height, width = size
-    if Path(background).is_file():
-        covered = ImageOps.fit(Image.fromarray(_read(background)), (width, height))
-        return np.asarray(covered)
+    if is_file(background):
+        return np.asarray(covering(background, (height, width)))
     try:
         colour = ImageColor.getcolor(background, "RGB")
     except ValueError as error:
@@ -129,6 +152,20 @@ def background_pixels(background: str, size: tuple[int, ...]) -> Pixels:
             "#20a0ff."
         ) from error
     return np.full((height, width, 3), colour, dtype=np.uint8)
+
+
+def is_file(background: str) -> bool:
+    """Return whether a background is an image file, and no colour."""
+    return Path(background).is_file()
+
+
+def covering(background: str, size: tuple[int, int]) -> Image.Image:
+    """Return an image file that is resized to cover a height and width, its centre kept.
+
+    Raises:
+        SodError: The file cannot be read.
+    """
+    return ImageOps.fit(Image.fromarray(_read(background)), (size[1], size[0]))
 
 
 @lru_cache(maxsize=1)

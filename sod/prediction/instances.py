@@ -36,10 +36,12 @@ class InstanceWriter(PredictionCallback):
     Args:
         out: Output folder. Labels and boxes go to its sub-folder ``instances``, a picture in which
             each object has a colour to ``instances_colour``.
+        max_side: Pixels of the longer side of the results at most; None: those of the image.
     """
 
-    def __init__(self, out: Path) -> None:
+    def __init__(self, out: Path, max_side: int | None = None) -> None:
         super().__init__()
+        self.max_side = max_side
         self.folder, self.pictures = out / "instances", out / "instances_colour"
 
     def on_predict_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -59,7 +61,7 @@ class InstanceWriter(PredictionCallback):
         assert isinstance(method, PredictsInstances)  # noqa: S101 - checked at the start
         for sample, image in zip(batch["samples"], batch["images"], strict=True):
             objects = method.instances(image[None])[0]
-            pixels = full_pixels(sample, image)
+            pixels = full_pixels(sample, image, self.max_side)
             if pixels.shape[:2] != tuple(objects.labels.shape):
                 objects = resize_instances(objects, (pixels.shape[0], pixels.shape[1]))
             picture = coloured(pixels, objects.labels.numpy())

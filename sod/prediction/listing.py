@@ -2,18 +2,26 @@
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from glob import escape, glob, has_magic
 from pathlib import Path
 from typing import NamedTuple
 
 from sod.core.errors import SodError, suggest_path
-from sod.data.naming import unique_names
-from sod.data.samples import Sample, discover_images
-from sod.prediction.cameras import camera_of, is_camera
+from sod.data.image_files import SUFFIXES
+from sod.data.naming import repeated, suffix_of, unique_names
+from sod.data.sample_list import SampleList
+from sod.data.samples import Sample, discover_files
+from sod.prediction.cameras import DEVICES, camera_of, is_camera
 
 VIDEOS = frozenset({".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".wmv"})
 """Suffixes, in lower case, of the files that are read as videos."""
+
+
+FEW = 1000
+"""Files of a list that are looked up one by one; for further ones their folders are read."""
+
+_ENDS, _DEVICES = tuple(VIDEOS), os.path.join(DEVICES, "")  # noqa: PTH118
 
 
 class Inputs(NamedTuple):
@@ -24,7 +32,7 @@ class Inputs(NamedTuple):
         videos: The videos; the names of both differ.
     """
 
-    images: list[Sample]
+    images: SampleList
     videos: list[Sample]
 
 
@@ -43,31 +51,36 @@ def list_inputs(sources: str | Sequence[str]) -> Inputs:
         SodError: There is nothing at a source, or no image and no video in it.
     """
     entries = [sources] if isinstance(sources, str) else list(sources)
-    files = list(dict.fromkeys(file for entry in entries for file in _files(entry)))
+    files = [file for entry in entries for file in _files(entry)]
+    if repeated(files):
+        files = list(dict.fromkeys(files))
     single = Path(entries[0]) if len(entries) == 1 else None
     base = single if single is not None and single.is_dir() else _common_folder(files)
-    names = unique_names([Path(os.path.relpath(file, base)) for file in files])
-    samples = [Sample(name, file, None) for name, file in zip(names, files, strict=True)]
-    videos = [sample for sample in samples if is_video(sample.image)]
-    return Inputs([sample for sample in samples if sample not in videos], videos)
+    samples = SampleList(unique_names(_relative(files, base)), files)
+    if not any(map(is_video, files)):
+        return Inputs(samples, [])
+    videos = samples.where(lambda _, file: is_video(file))
+    return Inputs(samples.where(lambda _, file: not is_video(file)), list(videos))
 
 
-def is_video(path: Path) -> bool:
+def is_video(file: str) -> bool:
     """Return whether a file is read as a video: by its suffix, or as a camera."""
-    return path.suffix.lower() in VIDEOS or is_camera(path)
+    if file.lower().endswith(_ENDS):
+        return suffix_of(file) in VIDEOS
+    return file.startswith(_DEVICES) and is_camera(Path(file))
 
 
-def _files(entry: str) -> Iterator[Path]:
+def _files(entry: str) -> Iterator[str]:
     """Yield the files of one source."""
-    path, camera = Path(entry), camera_of(entry)
+    camera = camera_of(entry)
     if camera is not None:
-        yield camera
-    elif path.is_file():
-        yield path
-    elif path.is_dir():
-        yield from _folder(path)
+        yield str(camera)
+    elif os.path.isfile(entry):  # noqa: PTH113 - faster than a Path for each of a million entries
+        yield _plain(entry)
+    elif Path(entry).is_dir():
+        yield from _folder(Path(entry))
     elif entry == "-":
-        yield from _listed(sys.stdin.read(), "-")
+        yield from _listed(sys.stdin, "-")
     elif entry.startswith("@"):
         yield from _listed(_read(Path(entry[1:])), entry)
     elif has_magic(entry):
@@ -76,15 +89,25 @@ def _files(entry: str) -> Iterator[Path]:
         raise SodError(f"--source {entry}: there is no such file or folder.{suggest_path(entry)}")
 
 
-def _folder(path: Path) -> Iterator[Path]:
-    videos = [file for file in sorted(path.rglob("*")) if file.suffix.lower() in VIDEOS]
-    found = [*discover_images(path, recursive=True), *(file for file in videos if file.is_file())]
+def _plain(entry: str) -> str:
+    """Return a path without superfluous parts, as :class:`pathlib.Path` writes it."""
+    if os.sep == "/" and "//" not in entry and "./" not in entry:
+        return entry
+    return str(Path(entry))
+
+
+def _folder(path: Path) -> Iterator[str]:
+    found = discover_files(path, recursive=True, suffixes=SUFFIXES | VIDEOS)
     if not found:
         raise SodError(f"--source {path}: there is no image in this folder.")
-    yield from found
+    prefix = "" if str(path) == "." else os.path.join(path, "")  # noqa: PTH118
+    videos = [file for file in found if is_video(file)]
+    chosen = set(videos)
+    yield from (prefix + file for file in found if file not in chosen)
+    yield from (prefix + file for file in videos)
 
 
-def _matching(pattern: str) -> Iterator[Path]:
+def _matching(pattern: str) -> Iterator[str]:
     found = sorted(glob(pattern, recursive=True))  # noqa: PTH207 - the pattern may be absolute
     if not found:
         raise SodError(f"--source {pattern}: matches no file.")
@@ -92,25 +115,78 @@ def _matching(pattern: str) -> Iterator[Path]:
         yield from _files(escape(name) if not Path(name).exists() else name)
 
 
-def _listed(text: str, entry: str) -> Iterator[Path]:
-    names = [line.strip() for line in text.splitlines() if line.strip()]
-    if not names:
+def _listed(lines: Iterable[str], entry: str) -> Iterator[str]:
+    number, present = 0, Present()
+    for line in lines:
+        if not (name := line.strip()):
+            continue
+        number += 1
+        if number > FEW and name in present:
+            yield _plain(name)
+        else:
+            yield from _files(name)
+    if not number:
         raise SodError(f"--source {entry}: lists no names.")
-    for name in names:
-        yield from _files(name)
 
 
-def _read(path: Path) -> str:
+class Present:
+    """The regular files that are there, found by reading each folder once.
+
+    To ask for each file takes minutes for a million files that the system has not seen lately, as
+    their inodes lie all over the disk. Links and folders are not among them.
+    """
+
+    def __init__(self) -> None:
+        self._folder: str | None = None
+        self._names: set[str] = set()
+
+    def __contains__(self, file: str) -> bool:
+        folder = _folder_of(file)
+        if folder != self._folder:
+            self._folder, self._names = folder, _names_in(folder)
+        return file[len(folder) :] in self._names
+
+
+def _names_in(folder: str) -> set[str]:
+    """Return the names of the regular files in a folder; none of one that is not there."""
     try:
-        return path.read_text(encoding="utf-8")
+        with os.scandir(folder or ".") as entries:
+            return {entry.name for entry in entries if entry.is_file(follow_symlinks=False)}
+    except OSError:
+        return set()
+
+
+def _read(path: Path) -> Iterator[str]:
+    """Yield the lines of a list."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            yield from file
     except (OSError, UnicodeDecodeError) as error:
         hint = suggest_path(str(path))
         raise SodError(f"--source @{path}: cannot be read as a list of names.{hint}") from error
 
 
-def _common_folder(files: Sequence[Path]) -> Path:
+def _relative(files: Sequence[str], base: Path) -> list[str]:
+    """Return the paths of files below a folder, with ``/``."""
+    prefixes: dict[str, str] = {}
+    relative = []
+    for file in files:
+        folder = _folder_of(file)
+        if folder not in prefixes:
+            inner = Path(os.path.relpath(folder or ".", base)).as_posix()
+            prefixes[folder] = "" if inner == "." else f"{inner}/"
+        relative.append(prefixes[folder] + file[len(folder) :])
+    return relative
+
+
+def _folder_of(file: str) -> str:
+    """Return what precedes the name of a file, with the separator."""
+    return file[: file.rfind(os.sep) + 1]
+
+
+def _common_folder(files: Sequence[str]) -> Path:
     """Return the deepest folder that holds all files."""
-    parents = [str(file.absolute().parent) for file in files]
+    parents = [str(Path(folder).absolute()) for folder in set(map(_folder_of, files))]
     try:
         return Path(os.path.commonpath(parents))
     except ValueError as error:  # several drives of Windows

@@ -61,7 +61,7 @@ def opacity(saliency: Map, options: OpacityOptions) -> Map:
     """
     alpha = saliency
     if options.keep == "largest":
-        alpha = saliency * _territory(saliency > options.threshold)
+        alpha = without_others(saliency, options)
     if options.sharpen == 1:
         return np.asarray(alpha > options.threshold, dtype=np.float32)
     if options.sharpen > 0:
@@ -77,6 +77,11 @@ def largest_object(mask: Mask) -> Mask:
     if count == 1:
         return mask
     return np.asarray(labels == 1 + statistics[1:, cv2.CC_STAT_AREA].argmax())
+
+
+def without_others(saliency: Map, options: OpacityOptions) -> Map:
+    """Return a map that is 0 where another object than the largest one is nearer."""
+    return saliency * _territory(saliency > options.threshold)
 
 
 def _territory(mask: Mask) -> Mask:

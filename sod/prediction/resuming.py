@@ -9,6 +9,7 @@ from sod.core.errors import SodError
 from sod.core.files import write_text
 from sod.core.formats import check_format, stamp
 from sod.core.reading import read_json
+from sod.data.sample_list import SampleList, sample_list
 from sod.data.samples import Sample
 from sod.prediction.outputs import Output, output_file
 
@@ -42,7 +43,7 @@ def begin(folder: Path, settings: Mapping[str, Any], resume: bool) -> None:
     write_text(path, json.dumps(stamp(FORMAT) | stated, indent=2) + "\n")
 
 
-def unfinished(folder: Path, samples: Sequence[Sample], outputs: Sequence[Output]) -> list[Sample]:
+def unfinished(folder: Path, samples: Sequence[Sample], outputs: Sequence[Output]) -> SampleList:
     """Return the images that lack a file of an output. Files are written completely or not at all.
 
     Args:
@@ -50,11 +51,11 @@ def unfinished(folder: Path, samples: Sequence[Sample], outputs: Sequence[Output
         samples: All images.
         outputs: The kinds of output that are asked for.
     """
-    return [
-        sample
-        for sample in samples
-        if not all(output_file(folder, kind, sample.name).is_file() for kind in outputs)
-    ]
+
+    def lacks_one(name: str, _file: str) -> bool:
+        return not all(output_file(folder, kind, name).is_file() for kind in outputs)
+
+    return sample_list(samples).where(lacks_one)
 
 
 def _read(path: Path) -> dict[str, Any]:

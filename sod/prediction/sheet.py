@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from sod.prediction.cutouts import CutoutOptions, cut_out
+from sod.prediction.look import render
 from sod.prediction.opacity import Map, OpacityOptions
-from sod.prediction.writers import render
 
 GAP, SQUARE = 8, 12
 Pixels = NDArray[np.uint8]

@@ -1,5 +1,6 @@
 """Images to predict on: the names of their results, and the data module that loads them."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,11 +9,12 @@ import pytorch_lightning as pl
 from sod.core.errors import SodError
 from sod.data.dataset import SaliencyDataset
 from sod.data.loader import Loader, default_workers
+from sod.data.sample_list import SampleList, sample_list
 from sod.data.samples import Sample
 from sod.data.working_size import WorkingSize, group_pixels
 
 
-def without_results(samples: Sequence[Sample], folders: Sequence[Path]) -> list[Sample]:
+def without_results(samples: Sequence[Sample], folders: Sequence[Path]) -> SampleList:
     """Leave out images that are results of an earlier run.
 
     Args:
@@ -22,12 +24,20 @@ def without_results(samples: Sequence[Sample], folders: Sequence[Path]) -> list[
     Raises:
         SodError: Nothing is left.
     """
-    own = [folder.resolve() for folder in folders]
-    kept = [
-        sample
-        for sample in samples
-        if not any(sample.image.resolve().is_relative_to(folder) for folder in own)
-    ]
+    own = [folder.resolve() for folder in folders if folder.exists()]
+    resolved: dict[str, bool] = {}
+
+    def foreign(_name: str, file: str) -> bool:
+        if os.path.islink(file):  # noqa: PTH114 - fast, for a million files
+            return not any(Path(file).resolve().is_relative_to(folder) for folder in own)
+        above = os.path.dirname(file)  # noqa: PTH120
+        if above not in resolved:
+            place = Path(above).resolve()
+            resolved[above] = not any(place.is_relative_to(folder) for folder in own)
+        return resolved[above]
+
+    found = sample_list(samples)
+    kept = found.where(foreign) if own else found
     if not kept:
         raise SodError(f"--source: {samples[0].image} and all others are results of this program.")
     return kept
@@ -42,23 +52,31 @@ class SourceData(pl.LightningDataModule):
         samples: The images.
         num_workers: Number of worker processes, or None for a number that suits the CPU count.
         groups: Load the images of each folder together, at a size at which they fit into memory.
+        max_side: Pixels of the longer side at which larger images are predicted; None: no limit.
     """
 
     def __init__(
-        self, samples: list[Sample], num_workers: int | None, groups: bool = False
+        self,
+        samples: Sequence[Sample],
+        num_workers: int | None,
+        groups: bool = False,
+        max_side: int | None = None,
     ) -> None:
         super().__init__()
         self.groups = groups
         self.samples = samples
         self.num_workers = num_workers
-        self.transform = WorkingSize(group_pixels(samples) if groups and samples else None)
+        pixels = group_pixels(samples) if groups and samples else None
+        self.transform = WorkingSize(pixels, max_side)
 
     def predict_dataloader(self) -> Loader:
         """Return the loader of this rank's share: one image per batch, or one group."""
         processes = self.trainer.world_size if self.trainer else 1
         workers = default_workers(processes) if self.num_workers is None else self.num_workers
         return Loader(
-            SaliencyDataset(self.samples, self.transform, with_masks=False),
+            SaliencyDataset(
+                self.samples, self.transform, with_masks=False, enough=self.transform.size
+            ),
             workers=min(workers, len(self.samples) - 1),
             on_error="collect",
             replicas=processes,

@@ -26,10 +26,10 @@ from sod.data.samples import Sample
 from sod.engine.method import Method
 from sod.prediction.cameras import is_camera
 from sod.prediction.cutouts import foreground_colours
+from sod.prediction.look import Look, overlay
 from sod.prediction.opacity import Map, object_mask, opacity
 from sod.prediction.outputs import Output
 from sod.prediction.video_files import FORMATS, VideoInfo, VideoWriter, frames_of, probe
-from sod.prediction.writers import Look, overlay
 from sod.refinement.kinds import Refinement, refine
 
 Pixels = NDArray[np.uint8]

@@ -11,6 +11,7 @@ _YUV = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.
 _OFFSETS = (0.0, 128.0, 128.0)
 _LATTICE = 2.0**12  # steps per grey level: the finest that float32 resolves with a margin
 _TILE = 2**16
+_LARGE = 2**22  # pixels of an image above which its cells are numbered in bands
 
 
 @dataclass(frozen=True)
@@ -112,13 +113,32 @@ def find_vertices(images: Tensor, sigmas: Sigmas) -> Vertices:
     b = torch.arange(batch, device=images.device)[:, None] * positions
     dtype = torch.int32 if batch * positions < 2**31 else torch.int64
     cells = ((b + y).to(dtype)[..., None] + x.to(dtype)).flatten().add_(colours.numbers)
-    vertices = Numbering(cells, batch * positions)
+    del keys
+    bands = _bands(height, width, sigmas.spatial) if _is_large(images) else ()
+    vertices = Numbering(cells, batch * positions, bands)
     return Vertices(
         pixels=vertices.numbers,
         owners=vertices.values // positions,
         counts=vertices.counts,
         neighbours=_neighbours(vertices, colours, columns, extents),
     )
+
+
+def _is_large(images: Tensor) -> bool:
+    """Return whether the cells of an image are numbered in bands, to bound the memory."""
+    return len(images) == 1 and images[0, 0].numel() > _LARGE and images.device.type == "cpu"
+
+
+def _bands(height: int, width: int, sigma: float) -> list[int]:
+    """Return the pixels of bands of whole rows of cells; cells are ordered by their row first."""
+    row_of = (torch.arange(height, dtype=torch.float64) / sigma).long()
+    rows = torch.bincount(row_of).tolist()
+    bands = [0]
+    for count in rows:
+        if bands[-1] > _LARGE // 4:
+            bands.append(0)
+        bands[-1] += count * width
+    return bands
 
 
 def _steps(size: int, sigma: float, device: torch.device) -> Tensor:

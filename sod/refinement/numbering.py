@@ -1,5 +1,7 @@
 """Consecutive indices for the distinct values of an integer tensor."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -13,6 +15,8 @@ class Numbering:
     Args:
         keys: Keys in ``[0, span)``, int32 or int64, ``[K]``.
         span: Number of possible keys.
+        parts: Lengths of consecutive parts of the keys, if all keys of a part are larger than
+            those of the part before: the parts are sorted one by one, which bounds the memory.
 
     Attributes:
         values: The distinct keys, increasing, int64, ``[n]``.
@@ -20,9 +24,11 @@ class Numbering:
         counts: Number of occurrences of each value, int64, ``[n]``.
     """
 
-    def __init__(self, keys: Tensor, span: int) -> None:
+    def __init__(self, keys: Tensor, span: int, parts: Sequence[int] = ()) -> None:
         self._table: Tensor | None = None
-        if span <= 8 * len(keys) + 2**16:
+        if parts:
+            self._number(keys, parts)
+        elif span <= 8 * len(keys) + 2**16:
             occurrences = torch.bincount(keys, minlength=span)
             self.values = occurrences.nonzero().flatten()
             self.counts = occurrences.index_select(0, self.values)
@@ -34,6 +40,20 @@ class Numbering:
             self.values, self.numbers, self.counts = torch.unique(
                 keys.long(), return_inverse=True, return_counts=True
             )
+
+    def _number(self, keys: Tensor, parts: Sequence[int]) -> None:
+        """Number the keys part by part."""
+        self.numbers = torch.empty(len(keys), dtype=torch.int32, device=keys.device)
+        values, counts, start, total = [], [], 0, 0
+        for part in torch.split(keys, list(parts)):
+            distinct, indices, occurrences = torch.unique(
+                part.long(), return_inverse=True, return_counts=True
+            )
+            self.numbers[start : start + len(part)] = indices.add_(total)
+            values.append(distinct)
+            counts.append(occurrences)
+            start, total = start + len(part), total + len(distinct)
+        self.values, self.counts = torch.cat(values), torch.cat(counts)
 
     def __len__(self) -> int:
         return len(self.values)

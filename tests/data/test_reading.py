@@ -262,3 +262,31 @@ def test_damaged_bytes_give_an_image_or_a_named_error(
     path = tmp_path / "a.img"
     path.write_bytes(content[: int(keep * len(content))])
     assert outcome(path) in {"uint8", str(path)}
+
+
+def test_a_jpeg_file_is_decoded_no_larger_than_needed(tmp_path: Path) -> None:
+    pixels = cv2.GaussianBlur(np.random.default_rng(1).integers(0, 256, (160, 240, 3)), (0, 0), 4)
+    Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / "a.jpg", quality=95)
+    Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / "a.png")
+    whole = read_image(tmp_path / "a.jpg")
+    for size, expected in (((160, 240), (160, 240)), ((81, 121), (160, 240)), ((80, 120), (80, 120))):
+        assert read_image(tmp_path / "a.jpg", lambda _h, _w, s=size: s).shape[:2] == expected
+        assert read_image(tmp_path / "a.png", lambda _h, _w, s=size: s).shape == whole.shape
+    half = read_image(tmp_path / "a.jpg", lambda _h, _w: (80, 120))
+    means = whole.reshape(80, 2, 120, 2, 3).mean((1, 3))
+    assert np.abs(half - means).mean() < 2
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "P", "CMYK", "I;16"])
+def test_strips_give_the_pixels_of_the_whole(
+    mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = np.random.default_rng(2).integers(0, 256, (23, 9, 4), dtype=np.uint8)
+    if mode == "I;16":
+        image = Image.fromarray((values[..., 0].astype(np.uint16) * 257))
+    else:
+        image = Image.fromarray(values).convert(mode)
+    image.save(tmp_path / "a.tif")
+    whole = read_image(tmp_path / "a.tif")
+    monkeypatch.setattr("sod.data.reading.ROWS", 4)
+    assert np.array_equal(read_image(tmp_path / "a.tif"), whole)

@@ -14,6 +14,7 @@ from sod.core.names import one_line
 from sod.core.shards import Shard, parse_shard
 from sod.core.stopping import Interrupted
 from sod.data.groups import share_of, whole_groups
+from sod.data.sample_list import SampleList
 from sod.data.samples import Sample
 from sod.engine.checkpoint import load_checkpoint
 from sod.labels.writing import write_labels
@@ -23,12 +24,13 @@ from sod.prediction.callback import PredictionCallback
 from sod.prediction.cutouts import CutoutOptions
 from sod.prediction.instances import InstanceWriter
 from sod.prediction.listing import list_inputs
+from sod.prediction.look import Look
 from sod.prediction.opacity import Keep, OpacityOptions
 from sod.prediction.outputs import KINDS, Output, parse_outputs
 from sod.prediction.resuming import begin, unfinished
 from sod.prediction.sources import SourceData, without_results
 from sod.prediction.videos import check_frames, predict_videos, unfinished_videos
-from sod.prediction.writers import Look, PredictionWriter
+from sod.prediction.writers import PredictionWriter
 from sod.refinement.kinds import Refinement, parse_refinements
 
 
@@ -53,6 +55,7 @@ def predict(
     answers: int = 3,
     threads: int | None = None,
     shard: str | None = None,
+    max_side: int | None = None,
 ) -> int:
     """Write maps, masks, overlays, cut-outs, boxes and instances of images and videos.
 
@@ -85,17 +88,23 @@ def predict(
         shard: Predict on every 16th image from the third on: 3/16. Runs with the same --out (or
             --pseudo) may go on at the same time; the same command without --shard, with --resume,
             joins annotations and stores.
+        max_side: Shrink larger images to so many pixels on the longer side, before they are
+            predicted; the results have that size. Null: results have the size of their image.
     """
     look = Look(
         OpacityOptions(threshold, keep, sharpen), CutoutOptions(despill, crop, margin, background)
     )
     outputs, refinement = parse_outputs(output), parse_refinements(refine)[0]
     part = parse_shard(shard)
-    job = _Job(Path(out), outputs, refinement, look, smooth, answers, frames, threads, part)
+    options = (smooth, answers, frames, threads, part, max_side)
+    job = _Job(Path(out), outputs, refinement, look, *options)
+    _check_max_side(job, pseudo)
     inputs = list_inputs(source)
     check_frames(inputs.videos, frames)
     if not part.is_whole and inputs.videos:
         raise SodError(f"--shard: {inputs.videos[0].image} is a video; shards are of images.")
+    if max_side is not None and inputs.videos:
+        raise SodError(f"--max-side: {inputs.videos[0].image} is a video; it is for images.")
     results = [job.folder / kind for kind in KINDS] if pseudo is None else [Path(pseudo)]
     images = _without_results(inputs.images, results)
     load_checkpoint(cli.method, ckpt)
@@ -128,19 +137,32 @@ class _Job:
     frames: int | None
     threads: int | None
     shard: Shard
+    max_side: int | None
 
 
-def _predict_images(cli: Program, images: list[Sample], job: _Job, resume: bool) -> list[str]:
+def _check_max_side(job: _Job, pseudo: str | None) -> None:
+    """Raise an error if the limit is none, or if results must have the size of their images."""
+    if job.max_side is None:
+        return
+    if job.max_side < 1:
+        raise SodError(f"--max-side {job.max_side}: is not at least 1.")
+    if pseudo is not None:
+        raise SodError("--max-side: labels have the size of their images: leave out one of the two")
+
+
+def _predict_images(cli: Program, images: Sequence[Sample], job: _Job, resume: bool) -> list[str]:
     """Predict on images, say where and on which device, and return the failures."""
     groups = cli.method.reads_groups()
-    waiting = unfinished(job.folder, images, job.outputs) if resume else images
+    waiting: Sequence[Sample] = images
+    if resume:
+        waiting = unfinished(job.folder, images, job.outputs)
     waiting = whole_groups(images, waiting) if groups else waiting
     if len(waiting) < len(images):
         _say(f"{len(images) - len(waiting)} of {len(images)} images are done already")
     counter, *others = _writers(images, job)
     assert isinstance(counter, PredictionWriter)  # noqa: S101 - narrows the type
     if waiting:
-        data = SourceData(waiting, cli.datamodule.num_workers, groups)
+        data = SourceData(waiting, cli.datamodule.num_workers, groups, job.max_side)
         trainer = cli.build_trainer([counter, *others])
         trainer.predict(cli.method, datamodule=data, return_predictions=False)
         device = describe_device(trainer.strategy.root_device)
@@ -152,16 +174,18 @@ def _predict_images(cli: Program, images: list[Sample], job: _Job, resume: bool)
     return counter.failures
 
 
-def _writers(images: list[Sample], job: _Job) -> list[PredictionCallback]:
+def _writers(images: Sequence[Sample], job: _Job) -> list[PredictionCallback]:
     """Return the callbacks that write the outputs; the first counts the images."""
     writers: list[PredictionCallback] = [
-        PredictionWriter(job.folder, job.outputs, job.refinement, job.look, job.threads)
+        PredictionWriter(
+            job.folder, job.outputs, job.refinement, job.look, job.threads, job.max_side
+        )
     ]
     if "instances" in job.outputs:
-        writers.append(InstanceWriter(job.folder))
+        writers.append(InstanceWriter(job.folder, job.max_side))
     if "answers" in job.outputs:
         names = [sample.name for sample in images]
-        writers.append(AnswerWriter(job.folder, job.answers, job.refinement, names))
+        writers.append(AnswerWriter(job.folder, job.answers, job.refinement, names, job.max_side))
     return writers
 
 
@@ -195,12 +219,13 @@ def _settings(cli: Program, job: _Job) -> dict[str, Any]:
         "weights": cli.method.weights_checksum(),
         "refine": job.refinement,
         "smooth": job.smooth,
+        "max_side": job.max_side,
         **asdict(job.look.opacity),
         **asdict(job.look.cutout),
     }
 
 
-def _without_results(found: list[Sample], results: Sequence[Path]) -> list[Sample]:
+def _without_results(found: SampleList, results: Sequence[Path]) -> Sequence[Sample]:
     """Leave out the results that lie among the images."""
     if not found:
         return []
@@ -210,7 +235,7 @@ def _without_results(found: list[Sample], results: Sequence[Path]) -> list[Sampl
     return samples
 
 
-def _label(cli: Program, samples: list[Sample], folder: Path, job: _Job) -> int:
+def _label(cli: Program, samples: Sequence[Sample], folder: Path, job: _Job) -> int:
     """Write the maps into a pseudo-label store."""
     if not samples:
         raise SodError("--pseudo: needs images; `sod video --pseudo` labels the frames of a video.")
