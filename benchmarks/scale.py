@@ -146,8 +146,8 @@ def write(costs: dict[str, dict[str, Cost]]) -> None:
         f"`OMP_NUM_THREADS=1 python benchmarks/scale.py`, commit {commit}; {listed(versions())}; "
         f"{platform.machine()}, {os.cpu_count()} CPUs. Load average at the end: {load:.1f} (wall "
         "time means little if it is higher than the CPUs). Peak memory is that of the process "
-        "with all libraries. Targets: 2048 MiB for the photo; 1024 MiB above one image and 10 s for the "
-        "list; a peak that does not grow with the images.",
+        "with all libraries. Targets: 2048 MiB for the photo; 1024 MiB above one image and 10 s "
+        "for the list; a peak that does not grow with the images.",
     ]
     for title, each in costs.items():
         lines += table(title, each)

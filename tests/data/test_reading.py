@@ -5,6 +5,7 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -265,11 +266,12 @@ def test_damaged_bytes_give_an_image_or_a_named_error(
 
 
 def test_a_jpeg_file_is_decoded_no_larger_than_needed(tmp_path: Path) -> None:
-    pixels = cv2.GaussianBlur(np.random.default_rng(1).integers(0, 256, (160, 240, 3)), (0, 0), 4)
+    pixels = cv2.GaussianBlur(np.random.default_rng(1).random((160, 240, 3)) * 255, (0, 0), 4)
     Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / "a.jpg", quality=95)
     Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / "a.png")
     whole = read_image(tmp_path / "a.jpg")
-    for size, expected in (((160, 240), (160, 240)), ((81, 121), (160, 240)), ((80, 120), (80, 120))):
+    sizes = {(160, 240): (160, 240), (81, 121): (160, 240), (80, 120): (80, 120)}
+    for size, expected in sizes.items():
         assert read_image(tmp_path / "a.jpg", lambda _h, _w, s=size: s).shape[:2] == expected
         assert read_image(tmp_path / "a.png", lambda _h, _w, s=size: s).shape == whole.shape
     half = read_image(tmp_path / "a.jpg", lambda _h, _w: (80, 120))
@@ -283,7 +285,7 @@ def test_strips_give_the_pixels_of_the_whole(
 ) -> None:
     values = np.random.default_rng(2).integers(0, 256, (23, 9, 4), dtype=np.uint8)
     if mode == "I;16":
-        image = Image.fromarray((values[..., 0].astype(np.uint16) * 257))
+        image = Image.fromarray(values[..., 0].astype(np.uint16) * 257)
     else:
         image = Image.fromarray(values).convert(mode)
     image.save(tmp_path / "a.tif")

@@ -69,25 +69,6 @@ def test_suffixes_are_those_of_paths() -> None:
 def test_the_natural_order_is_that_of_numbers_and_texts() -> None:
     numbers = ["a2", "a10", "a10b1", "a10b", "b", "a", "10", "9", "a02", "a2.png", "x1y20"]
     numbers += ["x1y3", "x01y3", "a0", "a00", "é1", "a1é", "a!1"]
-        "a2",
-        "a10",
-        "a10b1",
-        "a10b",
-        "b",
-        "a",
-        "10",
-        "9",
-        "a02",
-        "a2.png",
-        "x1y20",
-        "x1y3",
-        "x01y3",
-        "a0",
-        "a00",
-        "é1",
-        "a1é",
-        "a!1",
-    ]
 
     def plain(text: str) -> tuple[tuple[int, int, str], ...]:
         parts = enumerate(re.split(r"([0-9]+)", text))

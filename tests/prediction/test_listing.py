@@ -76,3 +76,25 @@ def test_mistakes(source: str, message: str) -> None:
     Path("list.txt").write_text("\n")
     with pytest.raises(SodError, match=message):
         list_inputs(source)
+
+
+def test_a_long_list_is_as_a_short_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("link.png").symlink_to(Path("a/1.png").absolute())
+    lines = ["a/1.png", "./a//2.png", "link.png", "b/c/3.png", "a/2.png", "b/c", "b/clip.MP4"]
+    Path("list.txt").write_text("\n".join(lines))
+    short = list_inputs("@list.txt")
+    assert [sample.name for sample in short.images] == ["a/1", "a/2", "link", "b/c/3", "b/c/2"]
+    monkeypatch.setattr("sod.prediction.listing.FEW", 0)
+    assert list_inputs("@list.txt") == short
+    Path("list.txt").write_text("a/1.png\na/11.png")
+    with pytest.raises(SodError, match=r"a/11\.png: there is no such file"):
+        list_inputs("@list.txt")
+
+
+def test_images_come_before_the_videos_of_a_folder_in_natural_order() -> None:
+    write_images(Path("n"), "10", "9", "b")
+    write_images(Path("n") / "x", "1")
+    (Path("n") / "0.mp4").touch()
+    inputs = list_inputs("n")
+    assert [sample.name for sample in inputs.images] == ["9", "10", "b", "x/1"]
+    assert [sample.name for sample in inputs.videos] == ["0"]
