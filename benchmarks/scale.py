@@ -127,12 +127,12 @@ def main() -> None:
     counts = [int(count) for count in options.series.split(",")]
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        costs = {
-            "one photo, TokenCut": large_photo(options.shared, folder),
-            "until the first image is read": long_list(options.entries, folder),
-            "small images, centre box": series(counts, folder),
-        }
-    write(costs)
+        costs = {"small images, centre box": series(counts, folder)}
+        write(costs)
+        costs["one photo, TokenCut"] = large_photo(options.shared, folder)
+        write(costs)
+        costs["until the first image is read"] = long_list(options.entries, folder)
+        write(costs)
 
 
 def write(costs: dict[str, dict[str, Cost]]) -> None:
