@@ -22,7 +22,7 @@ GENERAL = ("trainer", "model", "seed_everything")
 CONFIG = "A YAML file, or a packaged config by its name (`sod configs` lists them)."
 TESTING = ("root", "test", "num_workers", "eval_batch_size", "drop_defects")
 DATA = {
-    "predict": ("num_workers",),
+    "predict": ("num_workers", "eval_batch_size"),
     "export": (),
     "demo": (),
     **dict.fromkeys(("test", "evaluate"), TESTING),

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from copy import copy as shallow_copy
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from pytorch_lightning import LightningDataModule
 from pytorch_lightning.trainer.states import TrainerFn
@@ -22,6 +22,7 @@ from sod.data.sampler import share_of_step
 from sod.data.samples import Sample
 from sod.data.splits import Images, Split, find_splits
 from sod.data.transforms import Augmentation, TrainTransform
+from sod.data.windows import images_together
 from sod.data.working_size import WorkingSize
 
 BatchSizePer = Literal["process", "step"]
@@ -43,8 +44,8 @@ class SaliencyData(LightningDataModule):
         batch_size: Training images per batch.
         batch_size_per: What ``batch_size`` counts: the batch of each ``process``, or the images of
             one optimiser ``step`` over all processes and accumulated batches.
-        eval_batch_size: Images per step in validation and test. Images keep their own size there,
-            so values above 1 require images of equal size.
+        eval_batch_size: Images that are evaluated, predicted or labelled in one step; those of one
+            size are given to the method together. Null: 16 on a GPU, 1 on a CPU.
         num_workers: Worker processes of each loader; no result depends on it. Null: the CPUs, or 8.
         supervised: Read the training masks (of groups, those that there are); else none is opened.
         seed: Seed of shuffling and augmentation. Null: that of the run (seed_everything).
@@ -73,7 +74,7 @@ class SaliencyData(LightningDataModule):
         test: str | None = None,
         size: int = 224,
         batch_size: int = 50,
-        eval_batch_size: int = 1,
+        eval_batch_size: int | None = None,
         num_workers: int | None = None,
         supervised: bool = False,
         seed: int | None = None,
@@ -87,7 +88,7 @@ class SaliencyData(LightningDataModule):
         super().__init__()
         counts = {"size": size, "batch_size": batch_size, "eval_batch_size": eval_batch_size}
         for field, value in counts.items():
-            if value < 1:
+            if value is not None and value < 1:
                 raise SodError(f"data.{field}: {value} is not at least 1")
         if num_workers is not None and num_workers < 0:
             raise SodError(f"data.num_workers: {num_workers} is negative; 0 reads in this process")
@@ -207,7 +208,9 @@ class SaliencyData(LightningDataModule):
             SodError: A dataset is missing, or one of its images has no mask.
         """
         sets = [share_of(s, self.shard, self._groups) for _, s in self.test_samples()]
-        return [self._eval_loader(samples, masks=True) for samples in sets]
+        device = self.trainer.strategy.root_device if self.trainer else None
+        together = images_together(self.eval_batch_size, device)
+        return [self._eval_loader(samples, masks=True, together=together) for samples in sets]
 
     def test_samples(self) -> list[tuple[str, list[Sample]]]:
         """Return the name and the samples of each test dataset; a missing one raises a SodError."""
@@ -272,26 +275,19 @@ class SaliencyData(LightningDataModule):
         splits = find_splits(self.root, field, names, self.drop_defects)
         return [split.dataset for split in splits]
 
-    def _eval_loader(self, samples: Sequence[Sample], masks: bool) -> Loader:
+    def _eval_loader(self, samples: Sequence[Sample], masks: bool, together: int = 1) -> Loader:
         size = WorkingSize()
         dataset = SaliencyDataset(samples, size, masks, self.seed, enough=size.size)
         on_error: OnError = "raise" if masks or self.strict else "collect"
-        return self._loader(dataset, self.eval_batch_size, training=False, on_error=on_error)
+        return self._loader(dataset, 1, on_error=on_error, together=together)
 
-    def _loader(
-        self,
-        dataset: SaliencyDataset,
-        batch_size: int,
-        training: bool,
-        on_error: OnError = "raise",
-    ) -> Loader:
+    def _loader(self, dataset: SaliencyDataset, batch_size: int, **how: Any) -> Loader:  # noqa: ANN401
         return Loader(
             dataset,
             batch_size,
-            training=training,
             workers=self.num_workers,
-            on_error=on_error,
             replicas=self.trainer.world_size if self.trainer else 1,
             rank=self.trainer.global_rank if self.trainer else 0,
             groups=self._groups,
+            **how,
         )

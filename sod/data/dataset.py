@@ -96,7 +96,7 @@ class Batch(TypedDict):
 
 
 class GroupBatch(TypedDict):
-    """The images of one group, each in its own size, with their masks and samples.
+    """The images of a group or a window, each in its own size, with their masks and samples.
 
     Attributes:
         images: Per image, float32 RGB ``[3, H, W]`` in [0, 1], not normalised.
@@ -212,7 +212,7 @@ def collate(items: Sequence[Item], on_error: OnError = "raise") -> Batch:
         if item.image.shape != valid[0].image.shape:
             raise SodError(
                 f"{valid[0].sample.image} and {item.sample.image} differ in size and cannot share "
-                "a batch: set data.eval_batch_size to 1"
+                "a batch"
             )
     batch = Batch(
         images=torch.stack([item.image for item in valid]) if valid else torch.zeros(0, 3, 0, 0),

@@ -13,6 +13,7 @@ from sod.data.dataset import AnyBatch, Item, OnError, SaliencyDataset, collate, 
 from sod.data.groups import GroupEpochSampler, GroupSampler
 from sod.data.sampler import EpochSampler, EvalSampler, batches
 from sod.data.transforms import use_one_thread
+from sod.data.windows import windows
 
 
 class Position(TypedDict):
@@ -41,6 +42,8 @@ class Loader:
         replicas: World size, the number of processes that share the data.
         rank: Rank of this process.
         groups: Yield whole groups of images; in training, parts of at most ``batch_size``.
+        together: Images of a window (:mod:`sod.data.windows`), where ``batch_size`` is 1. Workers
+            read single images all the same.
     """
 
     def __init__(
@@ -54,6 +57,7 @@ class Loader:
         replicas: int = 1,
         rank: int = 0,
         groups: bool = False,
+        together: int = 1,
     ) -> None:
         self.dataset = dataset
         self.batch_size = batch_size
@@ -62,6 +66,7 @@ class Loader:
         self._drop_last = training and not groups and self._share >= batch_size
         self._position = Position(epoch=0, batches=0)
         self._resume: Position | None = None
+        self._together = 1 if groups or training else together
         of_images = {
             "batch_size": batch_size,
             "sampler": self.sampler,
@@ -87,7 +92,8 @@ class Loader:
         """Return the number of batches of a whole epoch, even in a resumed epoch; at least 1."""
         if isinstance(self.sampler, GroupSampler | GroupEpochSampler):
             return max(self._share, 1)
-        return max(batches(self._share, self.batch_size, self._drop_last), 1)
+        size = self.batch_size * self._together
+        return max(batches(self._share, size, self._drop_last), 1)
 
     def __iter__(self) -> Iterator[AnyBatch]:
         """Yield the batches of the epoch that the sampler is set to when iteration starts."""
@@ -95,7 +101,7 @@ class Loader:
             self._start_epoch(self.sampler)
         if not self._share:
             yield collate([])
-        for batch in self._loader:
+        for batch in windows(self._loader, self._together):
             if isinstance(batch, SodError):
                 # A new instance, as the reference cycle of this one would keep the workers alive.
                 raise type(batch)(*batch.args)

@@ -15,13 +15,14 @@ from typing_extensions import Self
 from sod.core.errors import SodError
 from sod.core.files import state_checksum
 from sod.core.formats import stamp
-from sod.core.memory import NoMemory, attempt
+from sod.core.memory import NoMemory
 from sod.data.dataset import AnyBatch, Batch
 from sod.engine.content import FORMAT
 from sod.engine.location import weights_checksums
 from sod.engine.monitors import LABEL_FREE, label_free_measures
 from sod.engine.portable import portable_arguments
 from sod.engine.proposals import map_proposals, token_proposals
+from sod.engine.together import attempt_step, predict_by_size
 from sod.nn.backbones.base import Backbone
 from sod.nn.inference import PatchModel
 from sod.tuning.choice import Tuned
@@ -85,7 +86,7 @@ class Method(LightningModule, ABC):
         return False
 
     def group_saliency(self, images: Sequence[Tensor]) -> list[Tensor]:
-        """Return the saliency of the images of one group, here of each image by itself.
+        """Return the saliency of the images of one group, here of those of one size together.
 
         Args:
             images: RGB in [0, 1], each ``[3, H, W]`` of any size.
@@ -93,10 +94,10 @@ class Method(LightningModule, ABC):
         Returns:
             Per image ``[1, H, W]`` in [0, 1].
         """
-        return [self.saliency(image[None])[0] for image in images]
+        return predict_by_size(self.saliency, images)
 
     def maps(self, images: Tensor | list[Tensor]) -> Tensor | list[Tensor]:
-        """Return the saliency of a batch of images ``[B, 3, H, W]``, or of a group of them."""
+        """Return the saliency of images ``[B, 3, H, W]``, or of a group or a window of them."""
         return self.saliency(images) if isinstance(images, Tensor) else self.group_saliency(images)
 
     def proposals(self, image: Tensor, saliency: Tensor) -> list[Tensor]:
@@ -221,9 +222,9 @@ class Method(LightningModule, ABC):
 
     def predict_step(
         self, batch: AnyBatch, batch_idx: int, dataloader_idx: int = 0
-    ) -> Prediction | NoMemory:
-        """Predict as :meth:`test_step`; a batch that does not fit into memory ends nothing."""
-        return attempt(lambda: self.test_step(batch, batch_idx))
+    ) -> Prediction | NoMemory | list[Prediction | NoMemory]:
+        """Predict as :meth:`test_step`; images that do not fit into memory end nothing."""
+        return attempt_step(lambda b: self.test_step(b, batch_idx), batch, not self.reads_groups())
 
     def configure_optimizers(self) -> Any:  # noqa: ANN401 - Lightning's own signature
         """Return None: a training-free method has no optimiser."""

@@ -174,6 +174,7 @@ class LabelLearner(Method):
             refinement=labels.refine,
             workers=training.data.configured_workers,
             collect_failures=not training.data.strict,
+            together=training.data.eval_batch_size,
             precision="32-true",
         )
         report_failures(written.failures, training.report)

@@ -15,12 +15,13 @@ from sod.core.distributed import barrier, gather, is_rank_zero
 from sod.core.errors import SodError
 from sod.core.files import make_folder
 from sod.core.locks import locked_folder
-from sod.core.memory import NoMemory, attempt
+from sod.core.memory import NoMemory
 from sod.core.shards import WHOLE, Shard
 from sod.data.dataset import AnyBatch
 from sod.data.groups import whole_groups
 from sod.data.samples import Sample
 from sod.engine.method import Method
+from sod.engine.together import attempt_step
 from sod.engine.trainer import BuildTrainer
 from sod.labels.store import Encoded, LabelStore
 from sod.labels.teachers import describe_source
@@ -65,16 +66,18 @@ class Labeller(pl.LightningModule):
 
     def predict_step(
         self, batch: AnyBatch, batch_idx: int, dataloader_idx: int = 0
-    ) -> Maps | NoMemory:
-        """Return the maps ``[B, 1, H, W]`` of the methods that a sample of the batch is missing."""
+    ) -> Maps | NoMemory | list[Maps | NoMemory]:
+        """Return the maps of the methods that a sample of the batch is missing."""
+        groups = any(method.reads_groups() for method in self._methods.values())
+        return attempt_step(self._maps, batch, divisible=not groups)
+
+    def _maps(self, batch: AnyBatch) -> Maps:
         names = {sample.name for sample in batch["samples"]}
-        return attempt(
-            lambda: {
-                name: method.maps(batch["images"])
-                for name, method in self._methods.items()
-                if names & self.missing[name]
-            }
-        )
+        return {
+            name: method.maps(batch["images"])
+            for name, method in self._methods.items()
+            if names & self.missing[name]
+        }
 
 
 class LabelWriter(PredictionCallback):
@@ -147,6 +150,7 @@ def write_labels(
     collect_failures: bool = False,
     threads: int | None = None,
     shard: Shard = WHOLE,
+    together: int | None = 1,
     **kwargs: Any,  # noqa: ANN401 - Trainer's own arguments
 ) -> Written:
     """Let all processes together write the maps that are missing in the stores.
@@ -166,6 +170,7 @@ def write_labels(
         threads: Threads that refine and compress; None: chosen by the CPUs.
         shard: The samples are this part of all; other runs may write to the stores at the same
             time, and the manifests are joined by a run for the whole.
+        together: Images that are labelled in one step; None: a number that suits the device.
         kwargs: Arguments of the trainer that replace the configured ones.
 
     Raises:
@@ -186,7 +191,7 @@ def write_labels(
     groups = any(method.reads_groups() for method in methods.values())
     wanted = _wanted(samples, set().union(*missing.values()), groups)
     if wanted:
-        data = SourceData(wanted, workers, groups)
+        data = SourceData(wanted, workers, groups, together)
         with _locked(stores, shard):
             trainer.predict(Labeller(methods, missing), datamodule=data, return_predictions=False)
     elif is_rank_zero() and shard.is_whole:

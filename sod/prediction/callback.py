@@ -16,6 +16,7 @@ from sod.data.dataset import AnyBatch
 from sod.data.maps import check_map
 from sod.data.samples import Sample
 from sod.engine.background import TrainerBackground
+from sod.engine.together import separate
 from sod.refinement.kinds import Refinement, refine
 
 Maps = Tensor | Sequence[Tensor]
@@ -41,7 +42,7 @@ def refined_maps(
 
 
 class PredictionCallback(Callback, ABC):
-    """Processes each predicted batch, and collects the images that gave no result.
+    """Processes each predicted image, and collects those that gave no result.
 
     Args:
         threads: Threads for :meth:`process`; None: as many as suit the CPUs. 0 for a callback that
@@ -58,10 +59,10 @@ class PredictionCallback(Callback, ABC):
 
     @abstractmethod
     def process(self, batch: AnyBatch, outputs: Any, method: pl.LightningModule) -> Any:  # noqa: ANN401
-        """Process a batch with at least one image.
+        """Process one image.
 
         Args:
-            batch: The batch.
+            batch: A batch of one image.
             outputs: What the method's ``predict_step`` returned.
             method: The method.
 
@@ -86,11 +87,12 @@ class PredictionCallback(Callback, ABC):
         dataloader_idx: int = 0,
     ) -> None:
         """Collect images that are unreadable or too large, and process the others."""
-        self._background.submit(
-            partial(self._processed, batch, outputs, pl_module),
-            self._take,
-            sum(image[0].numel() for image in batch["images"]),
-        )
+        for part, own in separate(batch, outputs):
+            self._background.submit(
+                partial(self._processed, part, own, pl_module),
+                self._take,
+                sum(image[0].numel() for image in part["images"]),
+            )
 
     def on_predict_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Gather the failures of all processes."""

@@ -11,6 +11,7 @@ from sod.data.dataset import SaliencyDataset
 from sod.data.loader import Loader, default_workers
 from sod.data.sample_list import SampleList, sample_list
 from sod.data.samples import Sample
+from sod.data.windows import images_together
 from sod.data.working_size import WorkingSize, group_pixels
 
 
@@ -53,6 +54,7 @@ class SourceData(pl.LightningDataModule):
         num_workers: Number of worker processes, or None for a number that suits the CPU count.
         groups: Load the images of each folder together, at a size at which they fit into memory.
         max_side: Pixels of the longer side at which larger images are predicted; None: no limit.
+        together: Images that are predicted in one step, or None for a number that suits the device.
     """
 
     def __init__(
@@ -61,17 +63,20 @@ class SourceData(pl.LightningDataModule):
         num_workers: int | None,
         groups: bool = False,
         max_side: int | None = None,
+        together: int | None = 1,
     ) -> None:
         super().__init__()
         self.groups = groups
         self.samples = samples
         self.num_workers = num_workers
+        self.together = together
         pixels = group_pixels(samples) if groups and samples else None
         self.transform = WorkingSize(pixels, max_side)
 
     def predict_dataloader(self) -> Loader:
-        """Return the loader of this rank's share: one image per batch, or one group."""
+        """Return the loader of this rank's share: single images, windows, or whole groups."""
         processes = self.trainer.world_size if self.trainer else 1
+        device = self.trainer.strategy.root_device if self.trainer else None
         workers = default_workers(processes) if self.num_workers is None else self.num_workers
         return Loader(
             SaliencyDataset(
@@ -82,4 +87,5 @@ class SourceData(pl.LightningDataModule):
             replicas=processes,
             rank=self.trainer.global_rank if self.trainer else 0,
             groups=self.groups,
+            together=images_together(self.together, device),
         )

@@ -67,19 +67,22 @@ def test_the_device_is_named(
     assert "3 of 3 images on the CPU: map in" in capsys.readouterr().out
 
 
-def test_the_files_do_not_depend_on_the_threads(
-    photos: Path, tmp_path: Path, errors: Errors
+def test_the_files_do_not_depend_on_threads_and_windows(
+    photos: Path, tmp_path: Path, errors: Errors, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (photos / "0000b.png").write_bytes(b"no image")
     words = [*BOX, "--source", str(photos), "--refine", "bilateral", "--output", "map,cutout"]
     contents = []
-    for threads in ("0", "1", "3"):
-        out = tmp_path / threads
-        assert main([*words, "--out", str(out), "--threads", threads]) == 1
+    Image.new("RGB", (50, 30)).save(photos / "0000c.png")
+    for threads, together in (("0", "1"), ("1", "1"), ("3", "1"), ("0", "2"), ("3", "16")):
+        out = tmp_path / f"{threads}-{together}"
+        more = ["--threads", threads, "--data.eval_batch_size", together]
+        assert main([*words, "--out", str(out), *more]) == 1
+        assert "0000b.png" in capsys.readouterr().out
         files = sorted(out.rglob("*.png"))
         contents.append([(file.relative_to(out), file.read_bytes()) for file in files])
-    assert len(contents[0]) == 6
-    assert contents[0] == contents[1] == contents[2]
+    assert len(contents[0]) == 8
+    assert all(other == contents[0] for other in contents[1:])
     assert main([*words, "--threads", "-1"]) == 2
     assert "--threads: -1 is negative" in errors()
 

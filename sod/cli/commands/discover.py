@@ -48,7 +48,8 @@ def discover(
     folder = output_folder(out)
     discovery = Discovery(annotations, refinement)
     trainer = cli.build_trainer([discovery])
-    data = SourceData(samples, cli.datamodule.num_workers)
+    own = cli.datamodule
+    data = SourceData(samples, own.num_workers, together=own.eval_batch_size)
     trainer.predict(cli.method, datamodule=data, return_predictions=False)
     if trainer.is_global_zero:
         _write(discovery, type(cli.method).__name__, folder)

@@ -162,7 +162,9 @@ def _predict_images(cli: Program, images: Sequence[Sample], job: _Job, resume: b
     counter, *others = _writers(images, job)
     assert isinstance(counter, PredictionWriter)  # noqa: S101 - narrows the type
     if waiting:
-        data = SourceData(waiting, cli.datamodule.num_workers, groups, job.max_side)
+        own = cli.datamodule
+        how = (own.num_workers, groups, job.max_side, own.eval_batch_size)
+        data = SourceData(waiting, *how)
         trainer = cli.build_trainer([counter, *others])
         trainer.predict(cli.method, datamodule=data, return_predictions=False)
         device = describe_device(trainer.strategy.root_device)
@@ -249,6 +251,7 @@ def _label(cli: Program, samples: Sequence[Sample], folder: Path, job: _Job) -> 
         collect_failures=True,
         threads=job.threads,
         shard=job.shard,
+        together=cli.datamodule.eval_batch_size,
     )
     _say(f"{written.count} pseudo-masks made, {len(samples)} images, in {folder}")
     return _report(written.failures)
