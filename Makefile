@@ -6,7 +6,7 @@ OUT ?= demo
 CONSTRAINTS ?=
 PIN = $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
 
-.PHONY: floors demo test test-all lint mutants torture docs clean
+.PHONY: floors demo test test-all lint mutants torture bench docs clean
 
 demo: .venv/installed
 	rm -rf $(OUT)/tuned $(OUT)/run $(OUT)/table
@@ -36,6 +36,11 @@ mutants: .venv/installed-dev
 torture: .venv/installed-dev
 	cd tests && OMP_NUM_THREADS=1 ../$(BIN)/python -m torture --count 20
 	cd tests && OMP_NUM_THREADS=1 ../$(BIN)/python -m torture.files --count 10000 --out ../torture
+
+# All measurements of speed, one after the other, into benchmarks/results/; a quarter of an hour.
+bench: .venv/installed-dev
+	cd benchmarks && for name in speed step bilateral loader spectral metrics; do \
+	    OMP_NUM_THREADS=1 ../$(BIN)/python $$name.py || exit 1; done
 
 # The documentation as a site in site/; a warning is an error, and nothing is fetched.
 docs: .venv/installed-dev

@@ -1,6 +1,8 @@
 """Shared parts of the benchmark scripts: data split, commands, timing, IoU and result files."""
 
 import json
+import os
+import platform
 import subprocess
 import sys
 import time
@@ -80,6 +82,26 @@ def versions() -> dict[str, str]:
     return {"torch": torch.__version__, "scipy": scipy.__version__, "numpy": np.__version__}
 
 
+def conditions() -> dict[str, object]:
+    """Return what a measurement depends on: commit, versions, machine, threads, load."""
+    return {
+        "commit": _git("rev-parse", "--short", "HEAD"),
+        "uncommitted_changes": bool(_git("status", "--porcelain", "--", "sod", "benchmarks/*.py")),
+        "python": platform.python_version(),
+        **versions(),
+        "machine": platform.machine(),
+        "cpus": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "load_average": [round(load, 1) for load in os.getloadavg()],
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+    }
+
+
+def _git(*words: str) -> str:
+    run = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S607
+    return run.stdout.strip()
+
+
 def listed(names: dict[str, str]) -> str:
     """Format versions as ``torch 2.14.1, scipy 1.17.1``."""
     return ", ".join(f"{name} {version}" for name, version in names.items())
@@ -108,6 +130,8 @@ def write_results(
 ) -> None:
     """Print the lines of a Markdown page and write ``NAME.md`` and ``NAME.json``.
 
+    The JSON file holds the conditions of the measurement too.
+
     Args:
         name: Name of the benchmark.
         lines: Lines of the page.
@@ -116,5 +140,6 @@ def write_results(
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{name}.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    (folder / f"{name}.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    stated = {"conditions": conditions(), **report}
+    (folder / f"{name}.json").write_text(json.dumps(stated, indent=2) + "\n", encoding="utf-8")
     print("\n".join(lines))

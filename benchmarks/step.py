@@ -24,7 +24,8 @@ from bilateral import oracle
 from common import ROOT, Row, shortest, write_results
 from torch import Tensor
 
-from sod.cli.app import COMMANDS, assemble
+from sod.cli.app import assemble
+from sod.cli.catalogue import COMMANDS
 from sod.data.dataset import Batch
 from sod.methods.peekaboo import Peekaboo
 from sod.refinement import BilateralGrid, refine_targets
