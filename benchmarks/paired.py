@@ -1,4 +1,4 @@
-"""Paired measurement: all cases in turns in one process, ratios per pass, median and quartiles.
+"""Paired measurement: all cases in turns in one process, ratios per image and pass, quartiles.
 
 Other programs on the machine slow each case in the same way, so that ratios mean something where
 absolute times do not. Processor time is taken beside wall time.
@@ -62,10 +62,10 @@ def quartiles(values: Array) -> Quartiles:
 
 
 def ratio(case: Array, base: Array) -> Quartiles:
-    """Return the quartiles, over the passes, of the ratio of the times of all images."""
-    return quartiles(case.sum(1) / base.sum(1))
+    """Return the quartiles of the ratio of the times, over images and passes."""
+    return quartiles(case / base)
 
 
 def milliseconds(case: Array) -> Quartiles:
-    """Return the quartiles, over the passes, of the mean time of an image in milliseconds."""
-    return quartiles(1000 * case.mean(1))
+    """Return the quartiles of the time in milliseconds, over images and passes."""
+    return quartiles(1000 * case)

@@ -27,7 +27,7 @@ from sod.refinement.kinds import refine
 from sod.spectral import normalized_cuts
 
 GRIDS = ((10, 15), (19, 25), (30, 40), (45, 60))
-MEGAPIXELS = (0.25, 1.0, 4.0)
+MEGAPIXELS = (0.1, 0.4, 1.2)
 COUNTS = (5, 10, 20)
 BACKBONES = {"ViT-S/16": ("vit_small_patch16_224", 16), "ViT-S/8": ("vit_small_patch8_224", 8)}
 

@@ -25,7 +25,7 @@ def page(report: Report) -> list[str]:
         f"`{report['command']}`, a part of `make bench`; stand-in ViT-Ti/16 on the first images "
         "of ECSSD, one process, one thread where not said otherwise. The cases of a table are "
         "timed in turns, image by image, and each image begins with another case. Ratios are "
-        "formed per pass; given are the median and, in brackets, the quartiles over the passes. "
+        "formed per image and pass; given are their median and, in brackets, their quartiles. "
         "Where other programs run beside it, as the load average says, absolute times are too "
         "long, and wall time means less than processor time. A *part* is timed by itself, with its "
         "inputs at hand. *All measures* are all but `hce` and `camouflage_context`.",
