@@ -191,7 +191,7 @@ def write_labels(
     groups = any(method.reads_groups() for method in methods.values())
     wanted = _wanted(samples, set().union(*missing.values()), groups)
     if wanted:
-        data = SourceData(wanted, workers, groups, together)
+        data = SourceData(wanted, workers, groups, together=together)
         with _locked(stores, shard):
             trainer.predict(Labeller(methods, missing), datamodule=data, return_predictions=False)
     elif is_rank_zero() and shard.is_whole:

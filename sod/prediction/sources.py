@@ -63,6 +63,7 @@ class SourceData(pl.LightningDataModule):
         num_workers: int | None,
         groups: bool = False,
         max_side: int | None = None,
+        *,
         together: int | None = 1,
     ) -> None:
         super().__init__()

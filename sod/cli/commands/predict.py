@@ -163,8 +163,9 @@ def _predict_images(cli: Program, images: Sequence[Sample], job: _Job, resume: b
     assert isinstance(counter, PredictionWriter)  # noqa: S101 - narrows the type
     if waiting:
         own = cli.datamodule
-        how = (own.num_workers, groups, job.max_side, own.eval_batch_size)
-        data = SourceData(waiting, *how)
+        data = SourceData(
+            waiting, own.num_workers, groups, job.max_side, together=own.eval_batch_size
+        )
         trainer = cli.build_trainer([counter, *others])
         trainer.predict(cli.method, datamodule=data, return_predictions=False)
         device = describe_device(trainer.strategy.root_device)
