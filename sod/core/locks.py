@@ -104,6 +104,13 @@ def is_locked(folder: Path) -> bool:
     return False
 
 
+def remove_stale_lock(folder: Path) -> None:
+    """Remove the lock that a killed process left in a folder; one that is held stays."""
+    if (folder / LOCK).is_file():
+        with suppress(SodError), locked_folder(folder):
+            pass
+
+
 def remove_locks() -> None:
     """Remove the locks that this process holds, right before it ends at once."""
     for path in _HELD:

@@ -19,6 +19,7 @@ from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 
+from sod.core.at_end import AT_END
 from sod.core.errors import SodError, suggest
 from sod.core.registry import Registry
 from sod.metrics.catalogue import OWN_MEASURES
@@ -51,8 +52,9 @@ def load_plugins(modules: Iterable[str] = ()) -> None:
     named = list(dict.fromkeys([*inherited, *modules]))
     for name in named:
         _import_named(name)
-    if named:
-        os.environ[VARIABLE] = ",".join(named)
+    if modules:
+        AT_END.callback(os.environ.__setitem__, VARIABLE, os.environ.get(VARIABLE, ""))
+        os.environ[VARIABLE] = ",".join(named)  # for the processes that the command starts
 
 
 def split_modules(value: object) -> list[str]:

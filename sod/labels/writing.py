@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from sod.core.distributed import barrier, gather, is_rank_zero
 from sod.core.errors import SodError
 from sod.core.files import make_folder
-from sod.core.locks import locked_folder
+from sod.core.locks import locked_folder, remove_stale_lock
 from sod.core.memory import NoMemory
 from sod.core.shards import WHOLE, Shard
 from sod.data.dataset import AnyBatch
@@ -196,6 +196,7 @@ def write_labels(
             trainer.predict(Labeller(methods, missing), datamodule=data, return_predictions=False)
     elif is_rank_zero() and shard.is_whole:
         for store in stores.values():
+            remove_stale_lock(store.folder)
             store.join()  # a run that was killed before may have left parts
     if writer.failures and not collect_failures:
         raise SodError(writer.failures[0])

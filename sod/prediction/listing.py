@@ -12,7 +12,8 @@ from sod.data.image_files import SUFFIXES
 from sod.data.naming import repeated, suffix_of, unique_names
 from sod.data.sample_list import SampleList
 from sod.data.samples import Sample, discover_files
-from sod.prediction.cameras import DEVICES, camera_of, is_camera
+from sod.prediction import cameras
+from sod.prediction.cameras import camera_of, is_camera
 
 VIDEOS = frozenset({".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".wmv"})
 """Suffixes, in lower case, of the files that are read as videos."""
@@ -21,7 +22,7 @@ VIDEOS = frozenset({".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".m
 FEW = 1000
 """Files of a list that are looked up one by one; for further ones their folders are read."""
 
-_ENDS, _DEVICES = tuple(VIDEOS), os.path.join(DEVICES, "")  # noqa: PTH118
+_ENDS = tuple(VIDEOS)
 
 
 class Inputs(NamedTuple):
@@ -67,7 +68,7 @@ def is_video(file: str) -> bool:
     """Return whether a file is read as a video: by its suffix, or as a camera."""
     if file.lower().endswith(_ENDS):
         return suffix_of(file) in VIDEOS
-    return file.startswith(_DEVICES) and is_camera(Path(file))
+    return file.startswith(str(cameras.DEVICES)) and is_camera(Path(file))
 
 
 def _files(entry: str) -> Iterator[str]:

@@ -11,7 +11,7 @@ import pytest
 from sod.cli import main
 from sod.core.at_end import AT_END
 from sod.core.errors import SodError
-from sod.core.locks import LOCK, locked_folder, output_folder
+from sod.core.locks import LOCK, locked_folder, output_folder, remove_stale_lock
 from sod.data.synthetic import write_scenes
 
 
@@ -86,12 +86,16 @@ def test_a_training_that_labels_names_another_one_that_writes_its_store(
     other.start()
     pid = here.recv()
     assert main([*fit, "--out", str(tmp_path / "second")]) == 0  # it lacks nothing
+    remove_stale_lock(store)
+    assert (store / LOCK).exists()
     (store / "0000.png").unlink()
     assert main([*fit, "--out", str(tmp_path / "third")]) == 2
     busy = f"error: labels.store {store}: is being written by process {pid} on "
     assert busy in capsys.readouterr().err
     other.kill()
     other.join()
+    remove_stale_lock(store)
+    assert not (store / LOCK).exists()
 
 
 def test_a_folder_is_locked_until_the_command_ends(tmp_path: Path) -> None:

@@ -118,7 +118,7 @@ def test_too_little_memory_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     def fails(*_: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr(np, "array", fails)
+    monkeypatch.setattr(np, "empty", fails)
     with pytest.raises(ImageError, match=r"a\.png: too large for the memory"):
         read_image(tmp_path / "a.png")
 

@@ -82,7 +82,8 @@ def without_weights(words: list[str]) -> list[str]:
     """Replace a backbone, or the config of one, by features that need no weights."""
     free = {"vit_small_patch16_224.dino": "descriptor"}
     changed = [free.get(word, word.replace("TokenCut=tokencut", "TokenCut=demo")) for word in words]
-    return [*changed, *FREE[1:]] if words[0] == "tune" else changed
+    second = ["--second.weights=null"] if "--second.name" in words else []
+    return [*changed, *FREE[1:], *second] if words[0] == "tune" else changed
 
 
 @pytest.mark.slow

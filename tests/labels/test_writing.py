@@ -51,7 +51,7 @@ def test_several_methods_read_each_image_once(
     label(samples[:2], tmp_path, a=0.5)
     read: list[str] = []
 
-    def counting(path: Path) -> np.ndarray[Any, Any]:
+    def counting(path: Path, _: object) -> np.ndarray[Any, Any]:
         read.append(path.stem)
         return np.array(Image.open(path).convert("RGB"))
 

@@ -48,7 +48,7 @@ class ConvitBackbone(Backbone):
                 if tap.depth == depth:
                     features[number] = part(tokens)[:, -count:]  # without the class token
         joined = torch.cat([features[number] for number in range(len(self.taps))], dim=2)
-        return joined.transpose(1, 2).reshape(len(images), self.channels, *grid)
+        return joined.transpose(1, 2).reshape(images.shape[0], self.channels, *grid)
 
     def _embed(self, images: Tensor, grid: tuple[int, int]) -> Tensor:
         tokens: Tensor = self.vit.patch_embed(images)
@@ -63,7 +63,7 @@ class ConvitBackbone(Backbone):
     def _block(self, index: int, tokens: Tensor, grid: tuple[int, int]) -> Tensor:
         block = self.vit.blocks[index]
         if index == self.vit.local_up_to_layer:
-            tokens = torch.cat([self.vit.cls_token.expand(len(tokens), -1, -1), tokens], dim=1)
+            tokens = torch.cat([self.vit.cls_token.expand(tokens.shape[0], -1, -1), tokens], dim=1)
         if block.use_gpsa:
             block.attn.rel_indices = relative_positions(grid).to(tokens)
         result: Tensor = block(tokens)
