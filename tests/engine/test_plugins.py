@@ -15,6 +15,7 @@ from PIL import Image
 
 import sod
 from sod.cli import main
+from sod.core.at_end import AT_END
 from sod.core.errors import SodError
 from sod.core.registry import Registry
 from sod.data.synthetic import write_scenes
@@ -87,7 +88,14 @@ def test_a_module_brings_a_method_and_a_refinement_to_the_command_line(package: 
     expected = np.rint(255 * (1 - (1 - pixels.mean(2)) ** 2))
     written = np.asarray(Image.open("out/map/0000.png")).astype(int)
     assert np.abs(written - expected).max() <= 1
-    assert os.environ[plugins.VARIABLE] == "own_plugin"  # for processes that the command starts
+    assert os.environ[plugins.VARIABLE] == ""
+
+
+def test_processes_that_a_command_starts_inherit_the_modules(package: Path) -> None:
+    plugins.load_plugins(["own_plugin"])
+    assert os.environ[plugins.VARIABLE] == "own_plugin"
+    AT_END.close()  # as at the end of a command
+    assert os.environ[plugins.VARIABLE] == ""
 
 
 def test_a_config_names_its_plug_ins(package: Path, errors: Errors) -> None:
