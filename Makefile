@@ -37,7 +37,7 @@ torture: .venv/installed-dev
 	cd tests && OMP_NUM_THREADS=1 ../$(BIN)/python -m torture --count 20
 	cd tests && OMP_NUM_THREADS=1 ../$(BIN)/python -m torture.files --count 10000 --out ../torture
 
-# All measurements of speed, one after the other, into benchmarks/results/; a quarter of an hour.
+# All measurements of speed, one after the other, into benchmarks/results/.
 bench: .venv/installed-dev
 	cd benchmarks && for name in speed step bilateral loader spectral metrics; do \
 	    OMP_NUM_THREADS=1 ../$(BIN)/python $$name.py || exit 1; done
