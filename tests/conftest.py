@@ -18,7 +18,7 @@ def shared() -> Path:
     return folder
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def one_thread() -> Iterator[None]:
     """Limit PyTorch to one thread: on tiny tensors, threads mostly wait for each other."""
     threads = torch.get_num_threads()

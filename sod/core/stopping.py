@@ -1,7 +1,9 @@
 """Signals that end a command: it finishes what it is in the middle of, and says so."""
 
+import _thread
 import multiprocessing
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -63,9 +65,12 @@ class StopRequest:
             return
         self.signum, self.deferred = 0, False
         former = {signum: signal.signal(signum, self._handle) for signum in SIGNALS}
+        ignored = sys.unraisablehook
+        sys.unraisablehook = lambda lost: self._repeat() if _is_request(lost) else ignored(lost)
         try:
             yield
         finally:
+            sys.unraisablehook = ignored
             for signum, handler in former.items():
                 signal.signal(signum, handler)
 
@@ -75,6 +80,16 @@ class StopRequest:
             self.signum, self._since = signum, time.monotonic()
         if again or not self.deferred:
             raise Interrupted(self.signum)
+
+    def _repeat(self) -> None:
+        """Ask again soon: Python drops what is raised while it frees an object."""
+        timer = threading.Timer(0.01, _thread.interrupt_main, [self.signum])
+        timer.daemon = True
+        timer.start()
+
+
+def _is_request(lost: "sys.UnraisableHookArgs") -> bool:
+    return isinstance(lost.exc_value, Interrupted)
 
 
 STOP = StopRequest()

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
+from sod.core.distributed import barrier, is_rank_zero
 from sod.core.errors import SodError
 from sod.core.files import atomic_file
 from sod.core.formats import made_by
@@ -83,6 +84,20 @@ def checkpoint_of(method: Method) -> dict[str, Any]:
     content: dict[str, Any] = {"state_dict": method.state_dict()}
     method.on_save_checkpoint(content)
     return content
+
+
+def write_weights(method: Method, path: Path, trained_on: str | None) -> None:
+    """Write a trained method as a checkpoint of its weights alone; all processes call this.
+
+    Args:
+        method: The trained method.
+        path: Where to.
+        trained_on: ``data.train``, which the file records.
+    """
+    if is_rank_zero():
+        content = checkpoint_of(method) | {"trained_on": trained_on}
+        AtomicCheckpointIO().save_checkpoint(content, path)
+    barrier()
 
 
 def backbone_changes(stated: object, configured: Mapping[str, Any]) -> str:

@@ -54,10 +54,24 @@ def epoch_of(state: Counts) -> int:
 
 
 def validates_next(trainer: pl.Trainer) -> bool:
-    """Return whether a validation follows the step that has just been done."""
+    """Return whether a validation follows the step that has just been done.
+
+    Where it is due and there are no images, Lightning skips it.
+    """
     loop = trainer.fit_loop
     assert loop._data_fetcher is not None  # noqa: S101 - narrows the type
-    return loop.epoch_loop._should_check_val_fx(loop._data_fetcher)
+    if not loop.epoch_loop._should_check_val_fx(loop._data_fetcher):
+        return False
+    trainer.validating = True
+    loop.epoch_loop.val_loop.setup_data()  # as it does next
+    trainer.training = True
+    return not loop.epoch_loop.val_loop.skip
+
+
+def can_validate(trainer: pl.Trainer) -> bool:
+    """Return whether there are images to validate on, before the loops have read any."""
+    data = trainer.datamodule  # type: ignore[attr-defined]  # set by `fit`
+    return trainer.enable_validation and any(map(len, data.val_dataloader()))
 
 
 def _completed(progress: Counts, behind: int) -> Counts:

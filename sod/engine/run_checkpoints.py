@@ -20,6 +20,7 @@ from sod.engine.best import BestScore
 from sod.engine.log import log_step
 from sod.engine.position import (
     Counts,
+    can_validate,
     epoch_of,
     is_validation_pending,
     position_after_step,
@@ -73,7 +74,7 @@ class RunCheckpoints(Checkpoint):
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Let a run that ended before its last validation run that: at its end it would not."""
         pending = self._position is not None and is_validation_pending(self._position)
-        if pending and self._step == trainer.max_steps:
+        if pending and self._step == trainer.max_steps and can_validate(trainer):
             trainer.fit_loop.epoch_loop.max_steps += 1
             self._extended = True
 

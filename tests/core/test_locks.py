@@ -77,6 +77,7 @@ def test_a_training_that_labels_names_another_one_that_writes_its_store(
     store = tmp_path / "store"
     write_scenes(tmp_path / "own", count=2, size=32)
     fit = ["fit", "--model=Student", f"--model.labels.store={store}", "--data.num_workers=0"]
+    fit += ["--model.network", '{"kind": "unet", "width": 4, "size": 32}']
     fit += ["--model.labels.teacher=centre_box", f"--data.train={tmp_path / 'own' / 'images'}"]
     fit += ["--data.size=32", "--data.batch_size=2", "--trainer.max_steps=1"]
     assert main([*fit, "--out", str(tmp_path / "first")]) == 0

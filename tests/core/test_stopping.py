@@ -1,5 +1,6 @@
 import os
 import signal
+import time
 
 import pytest
 
@@ -31,3 +32,26 @@ def test_a_deferred_signal_is_noted_and_a_later_one_does_not_wait(
     assert caught.value.signum == signal.SIGTERM
     with STOP.listening():
         assert (STOP.signum, STOP.deferred) == (0, False)
+
+
+class Freed:
+    """Gets a signal while it is freed."""
+
+    def __del__(self) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def free_and_compute() -> None:
+    """Free an object, and compute until a signal comes, half a minute at most."""
+    freed = Freed()
+    del freed
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        pass
+
+
+def test_a_signal_while_an_object_is_freed_is_not_lost(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(Interrupted) as caught, STOP.listening():
+        free_and_compute()
+    assert caught.value.code == 143
+    assert capfd.readouterr().err == ""

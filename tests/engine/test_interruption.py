@@ -1,6 +1,7 @@
 """A run that is stopped or killed goes on as if nothing had happened."""
 
 import os
+import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -85,6 +86,14 @@ def test_sigterm_lets_the_step_end_and_the_same_command_goes_on(
     assert main(words) == 0
     assert list(differences(whole, last.parent)) == []
     assert leftovers(last.parent) == []
+
+
+def test_a_finished_run_that_never_validated_has_no_step_left(scenes: Path, tmp_path: Path) -> None:
+    words = arguments(scenes, tmp_path / "run", BATCH, "--data.val_images=0")
+    assert main(words) == 0
+    shutil.copytree(tmp_path / "run", tmp_path / "first")
+    assert main(words) == 0
+    assert list(differences(tmp_path / "first", tmp_path / "run")) == []
 
 
 @pytest.mark.parametrize(

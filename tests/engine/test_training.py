@@ -1,17 +1,11 @@
 """Training from the command line: exact resuming, several processes, and no mask ever opened."""
 
-import os
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
-from helpers.processes import TWO, finished, start
+from helpers import child
+from helpers.ranks import in_two_processes
 from helpers.training_runs import STEPS, arguments, logged, losses, unlabelled_scenes, weights
 
 from sod.cli import main
@@ -24,14 +18,8 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return unlabelled_scenes(tmp_path_factory.mktemp("scenes") / "own")
 
 
-def run(words: list[str], **kwargs: Any) -> "subprocess.Popen[bytes]":  # noqa: ANN401
-    # As many threads as here: another number adds up in another order.
-    environment = os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())}
-    return subprocess.Popen([sys.executable, "-m", "sod", *words], env=environment, **kwargs)
-
-
 @pytest.fixture(scope="module")
-def whole(scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def whole(scenes: Path, one_thread: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An uninterrupted run; its masks are unreadable, so it has not read them."""
     out = tmp_path_factory.mktemp("whole")
     assert main(arguments(scenes, out, "--data.batch_size=4")) == 0
@@ -65,23 +53,17 @@ def test_the_same_seed_gives_the_same_weights_for_any_number_of_workers(
     assert not all(torch.equal(value, other[name]) for name, value in again.items())
 
 
-def wait_for_step(path: Path, step: int, alive: Callable[[], bool]) -> None:
-    while alive():
-        if path.is_file() and read_checkpoint(path)["global_step"] >= step:
-            return
-        time.sleep(0.01)  # between two looks at a growing run
-    pytest.fail("the run ended before it was interrupted")
+def reached(path: Path, step: int) -> bool:
+    return path.is_file() and read_checkpoint(path)["global_step"] >= step
 
 
-@pytest.mark.parametrize("step", [2, pytest.param(4, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("step", [2, 4])
 def test_killed_and_resumed_equals_uninterrupted(
     scenes: Path, whole: Path, tmp_path: Path, step: int
 ) -> None:
     words = arguments(scenes, tmp_path, "--data.batch_size=4")
-    process = run(words)
-    wait_for_step(tmp_path / "last.ckpt", step, lambda: process.poll() is None)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    last = tmp_path / "last.ckpt"
+    child.kill_when(words, tmp_path.with_suffix(".log"), lambda: reached(last, step))
     assert read_checkpoint(tmp_path / "last.ckpt")["global_step"] < STEPS
     assert main([*words, "--ckpt", str(tmp_path / "last.ckpt")]) == 0
     resumed = weights(tmp_path)
@@ -92,7 +74,7 @@ def test_two_processes_equal_one_of_the_same_effective_batch(scenes: Path, tmp_p
     more = ["--data.batch_size=4", "--data.batch_size_per=step", "--model.initial_targets.steps=4"]
     more += ["--data.val_images=3"]  # two of one process, one of the other
     assert main(arguments(scenes, tmp_path / "one", *more)) == 0
-    (text,) = finished(start(arguments(scenes, tmp_path / "both", *TWO, *more), tmp_path))
+    text = in_two_processes(arguments(scenes, tmp_path / "both", *more), tmp_path / "log")
     assert "4 images per optimiser step: 2 processes x 2 x 1 accumulated" in text
     one, both = (logged(tmp_path / name, ("train/", "val/")) for name in ("one", "both"))
     assert set(one) == set(both)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.processes import TWO, finished, start
+from helpers.ranks import in_two_processes
 from PIL import Image
 
 from sod.cli import main
@@ -54,11 +54,11 @@ def test_groups_are_checked_evaluated_and_predicted(groups: Path, tmp_path: Path
         assert (saved == np.asarray(Image.open(tmp_path / "p/map" / name))).all()
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("one_thread")
 def test_two_processes_measure_groups_as_one_does(groups: Path, tmp_path: Path) -> None:
     words = ["evaluate", *METHOD, *SHORT, "--data.test", str(groups)]
     assert main([*words, "--out", str(tmp_path / "one")]) == 0
-    finished(start([*words, *TWO, "--out", str(tmp_path / "two")], tmp_path))
+    in_two_processes([*words, "--out", str(tmp_path / "two")], tmp_path / "log")
     one, two = rows(tmp_path / "one/per_group.csv"), rows(tmp_path / "two/per_group.csv")
     assert one.keys() == two.keys()
     for name, row in one.items():
@@ -66,13 +66,13 @@ def test_two_processes_measure_groups_as_one_does(groups: Path, tmp_path: Path) 
         assert float(row["iou"]) == pytest.approx(float(two[name]["iou"]), abs=1e-12)
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("one_thread")
 def test_two_processes_train_on_groups_with_few_masks(groups: Path, tmp_path: Path) -> None:
     words = ["fit", "--model=LearnedCoSaliency", *METHOD[1:], "--data.train", str(groups)]
     words += ["--data.size=48", "--data.batch_size=2", "--data.supervised=true"]
     words += ["--model.labelled=1", "--trainer.max_steps=3", "--data.num_workers=0"]
     words += ["--trainer.val_check_interval=2", "--trainer.check_val_every_n_epoch=null"]
-    finished(start([*words, *TWO, "--out", str(tmp_path / "run")], tmp_path))
+    in_two_processes([*words, "--out", str(tmp_path / "run")], tmp_path / "log")
     assert (tmp_path / "run/best.ckpt").is_file()
 
 

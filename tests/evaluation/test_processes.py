@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from helpers.places import CONFIGS
-from helpers.processes import TWO, finished, start
+from helpers.ranks import in_two_processes
 
 from sod.cli import main
 from sod.data.synthetic import write_scenes
@@ -20,7 +20,7 @@ def rows(out: Path) -> list[dict[str, Any]]:
     return content
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("one_thread")
 def test_two_processes_measure_what_one_does(tmp_path: Path) -> None:
     counts = [1, 2, 7]
     for count in counts:
@@ -28,7 +28,7 @@ def test_two_processes_measure_what_one_does(tmp_path: Path) -> None:
     sets = ",".join(str(tmp_path / f"n{count}") for count in counts)
     words = [*DEMO, "--data.test", sets, "--refine=none,bilateral"]
     assert main([*words, "--out", str(tmp_path / "one")]) == 0
-    finished(start([*words, *TWO, "--out", str(tmp_path / "two")], tmp_path))
+    in_two_processes([*words, "--out", str(tmp_path / "two")], tmp_path / "log")
     one, two = rows(tmp_path / "one"), rows(tmp_path / "two")
     assert [row["images"] for row in one] == [1, 1, 2, 2, 7, 7]
     for expected, row in zip(one, two, strict=True):

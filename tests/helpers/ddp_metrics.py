@@ -1,10 +1,7 @@
-"""One process of the distributed metric test, which measures its share and writes the results.
-
-Usage: python -m helpers.ddp_metrics RANK PROCESSES FOLDER
-"""
+"""One process of the distributed metric test, which measures its share and writes the results."""
 
 import json
-import sys
+import os
 from pathlib import Path
 from typing import Any
 
@@ -44,15 +41,13 @@ def measure_share(indices: list[int]) -> dict[str, Any]:
     }
 
 
-def main() -> None:
-    rank, processes, folder = int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
+def measure_as_rank(rank: int, processes: int, folder: Path) -> None:
+    """Measure the share of one of several processes, and write the results to a file."""
+    os.environ["GLOO_SOCKET_IFNAME"] = "lo"
+    torch.set_num_threads(1)  # threads of OpenMP do not survive a fork
     torch.distributed.init_process_group(
         "gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=processes
     )
     results = [measure_share(share(rank, processes, uneven)) for uneven in (False, True)]
     (folder / f"{processes}-{rank}.json").write_text(json.dumps(results))
     torch.distributed.destroy_process_group()
-
-
-if __name__ == "__main__":
-    main()

@@ -1,29 +1,25 @@
 import json
-import os
-import subprocess
-import sys
+import multiprocessing
 from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers.ddp_metrics import measure_share, share
-
-TESTS = Path(__file__).parents[1]
+from helpers.ddp_metrics import measure_as_rank, measure_share, share
 
 
 def run(processes: int, folder: Path) -> list[Any]:
-    """Start the given number of processes and return the results of each."""
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
+    """Measure in the given number of processes and return the results of each."""
+    context = multiprocessing.get_context("fork")
     started = [
-        subprocess.Popen(
-            [sys.executable, "-m", "helpers.ddp_metrics", str(rank), str(processes), str(folder)],
-            env=environment,
-            cwd=TESTS,
-        )
+        context.Process(target=measure_as_rank, args=(rank, processes, folder))
         for rank in range(processes)
     ]
+    for process in started:
+        process.start()
     try:
-        assert [process.wait(timeout=300) for process in started] == [0] * processes
+        for process in started:
+            process.join(300)
+        assert [process.exitcode for process in started] == [0] * processes
     finally:
         for process in started:
             process.kill()

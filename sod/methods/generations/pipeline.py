@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from sod.core.distributed import barrier, is_rank_zero
 from sod.core.seed import fold_seed
-from sod.engine.checkpoint import AtomicCheckpointIO, checkpoint_of
+from sod.engine.checkpoint import write_weights
 from sod.engine.method import Method
 from sod.engine.model_file import write_model
 from sod.engine.trainer import effective_batch
@@ -94,7 +94,8 @@ class Pipeline:
             }
             labelled = self._label(number, trained, len(selected))
         self._distil(labelled)
-        return self._save(self.method, self.folder / "last.ckpt")
+        write_weights(self.method, self.folder / "last.ckpt", self.data.train)
+        return self.folder / "last.ckpt"
 
     def _check_configuration(self) -> None:
         """Record the configuration of the run, or reject a folder of another one."""
@@ -145,7 +146,7 @@ class Pipeline:
         selected = self._select(last + 1, labelled, place)
         datasets, seed = self._datasets(last), fold_seed(self.seed * 1000 + DISTILLED)
         student = self.students.run(Lesson(config, place, datasets, labelled, selected, seed))
-        self._save(student, self.folder / "student.ckpt")
+        write_weights(student, self.folder / "student.ckpt", self.data.train)
         if is_rank_zero():
             write_model(student.portable(), self.folder / "student.safetensors")
 
@@ -161,16 +162,8 @@ class Pipeline:
             shown = [s for s in first if all(s.name in store.labels for store in stores)]
             write_report(self.folder, number, trained_on, labelled, shown, self.labelling.labels)
         if number:
-            self._save(self.method, self._place(number) / "ensemble.ckpt")
+            write_weights(self.method, self._place(number) / "ensemble.ckpt", self.data.train)
         return labelled
-
-    def _save(self, method: Method, path: Path) -> Path:
-        """Write a trained method: the ensemble so far, or the distilled student."""
-        checkpoint = checkpoint_of(method) | {"trained_on": self.data.train}
-        if is_rank_zero():
-            AtomicCheckpointIO().save_checkpoint(checkpoint, path)
-        barrier()
-        return path
 
     def _datasets(self, number: int) -> str:
         """Return the datasets whose images a generation is trained on."""

@@ -10,7 +10,7 @@ import pytorch_lightning as pl
 from sod.core.distributed import barrier
 from sod.core.errors import SodError
 from sod.core.seed import fold_seed
-from sod.engine.checkpoint import load_checkpoint, read_checkpoint
+from sod.engine.checkpoint import load_checkpoint, read_checkpoint, write_weights
 from sod.engine.restoring import steps_of
 from sod.engine.trainer import effective_batch, training_trainer
 from sod.engine.training import Training
@@ -91,4 +91,4 @@ class StudentTraining:
         self.fast_dev_run = bool(getattr(trainer, "fast_dev_run", False))
         barrier()
         trainer.fit(student, data, ckpt_path=resume, weights_only=True)
-        trainer.save_checkpoint(place / "student.ckpt", weights_only=True)
+        write_weights(student, place / "student.ckpt", lesson.datasets)

@@ -1,18 +1,17 @@
 """Generations through the command line: what is made, resuming, processes, and what is refused."""
 
 import json
-import os
 import shutil
-import signal
 import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
 import torch
+from helpers.child import kill_when
 from helpers.generation_runs import STUDENTS, arguments
 from helpers.places import CONFIGS
+from helpers.ranks import in_two_processes
+from torture.compare import differences
 
 from sod.cli import main
 from sod.data.synthetic import write_scenes
@@ -29,7 +28,7 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def whole(scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def whole(scenes: Path, one_thread: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An uninterrupted run; its masks are unreadable, so it has not read them."""
     out = tmp_path_factory.mktemp("whole")
     assert main(arguments(scenes, out)) == 0
@@ -87,15 +86,14 @@ def test_each_generation_learns_from_scratch(whole: Path) -> None:
     assert not any(torch.equal(value, second[k]) for k, value in first.items() if value.ndim > 1)
 
 
-def interrupted(words: list[str], sign: Path) -> None:
-    """Run until a file is there, and kill."""
-    environment = os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())}
-    process = subprocess.Popen([sys.executable, "-m", "sod", *words], env=environment)
-    while process.poll() is None and not sign.exists():
-        time.sleep(0.002)  # between two looks at a growing run
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert sign.exists()
+def test_a_student_stopped_at_its_end_is_the_same(
+    scenes: Path, whole: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(whole, run)
+    (run / "gen2/students/unet/student.ckpt").unlink()
+    assert main(arguments(scenes, run)) == 0
+    assert list(differences(whole, run)) == []
 
 
 def test_a_finished_run_is_distilled_later(scenes: Path, whole: Path, tmp_path: Path) -> None:
@@ -134,7 +132,7 @@ def test_killed_anywhere_and_resumed_equals_uninterrupted(
 ) -> None:
     words = arguments(scenes, tmp_path)
     for sign in signs:
-        interrupted(words, tmp_path / sign)
+        kill_when(words, tmp_path.with_suffix(".log"), (tmp_path / sign).exists)
         assert not (tmp_path / "last.ckpt").exists()
     student = tmp_path / "gen1/students/unet/student.ckpt"
     finished = "gen1/ensemble.ckpt" in signs
@@ -146,12 +144,9 @@ def test_killed_anywhere_and_resumed_equals_uninterrupted(
     assert all(torch.equal(value, again[k]) for k, value in weights(whole / "last.ckpt").items())
 
 
-@pytest.mark.slow
 def test_two_processes_label_each_image_once(scenes: Path, whole: Path, tmp_path: Path) -> None:
-    more = ["--trainer.devices=2", "--trainer.strategy=ddp", "--data.batch_size=2"]
-    words = [sys.executable, "-m", "sod", *arguments(scenes, tmp_path, *more)]
-    environment = os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())}
-    assert subprocess.run(words, env=environment, check=False).returncode == 0
+    words = arguments(scenes, tmp_path, "--data.batch_size=2")
+    in_two_processes(words, tmp_path.with_suffix(".log"))
     manifest = "gen0/maps/teacher0/manifest.jsonl"
     assert names(tmp_path / manifest) == names(whole / manifest)
     for file in ("gen1/maps/unet/manifest.jsonl", "gen2/labels/manifest.jsonl"):

@@ -6,9 +6,8 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from helpers.processes import free_port
-
-from torture.child import Prepare, start
+from helpers.child import Prepare, start
+from helpers.processes import TWO, free_port
 
 
 class Ranks:
@@ -71,6 +70,17 @@ class Ranks:
                 if ended:
                     self.codes[rank] = os.waitstatus_to_exitcode(status)
         return len(self.codes) == len(self.pids)
+
+
+def in_two_processes(words: Sequence[str], place: Path) -> str:
+    """Run the program in two processes until both have succeeded; return what they printed."""
+    place.mkdir(exist_ok=True)
+    ranks = Ranks([*words, *TWO], 2, place)
+    ranks.wait(300)
+    faults = ranks.left()
+    text = ranks.output(0) + ranks.output(1)
+    assert (ranks.codes, faults) == ({0: 0, 1: 0}, []), text
+    return text
 
 
 def _as_rank(rank: int, count: int, port: int) -> Prepare | None:
