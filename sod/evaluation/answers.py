@@ -21,6 +21,8 @@ from sod.data.reading import read_mask
 from sod.data.samples import Sample
 from sod.engine.method import Method
 from sod.metrics.answers import best_iou, set_measures
+from sod.metrics.prepare import foreground
+from sod.metrics.protocols import MaskRule
 from sod.nn.resize import resize
 from sod.prediction.answers import choose_answers
 
@@ -33,17 +35,18 @@ class AnswerEvaluation(Callback):
     Args:
         datasets: Names of the test sets, in the order of the data loaders.
         count: Largest number of answers to an image, K.
+        rule: Which values of a mask are foreground: that of the protocol whose table stands beside.
 
     Attributes:
         rows: One row per image, of all processes after the loop: ``best_iou_k`` for the odd k up to
             K, ``answers`` (their number), and the measures of the whole set.
     """
 
-    def __init__(self, datasets: Sequence[str], count: int) -> None:
+    def __init__(self, datasets: Sequence[str], count: int, rule: MaskRule) -> None:
         if count < 1:
             raise SodError(f"--answers {count}: is not at least 1.")
         self.datasets = list(datasets)
-        self.count = count
+        self.count, self.rule = count, rule
         self.counts = [*range(1, count, 2), count] if count % 2 == 0 else [*range(1, count + 1, 2)]
         self.rows: list[Row] = []
 
@@ -64,7 +67,7 @@ class AnswerEvaluation(Callback):
             if mask is None:
                 raise SodError(f"{sample.image}: has no mask to be measured with.")
             answers = choose_answers(pl_module.proposals(image, saliency[0]), self.count)
-            truth = _masks(sample, mask).to(answers.maps.device)
+            truth = _masks(sample, mask, self.rule).to(answers.maps.device)
             size = (truth.shape[-2], truth.shape[-1])
             masks = resize(answers.maps[None].float(), size)[0] > 0.5
             measures = {f"best_iou_{k}": v for k, v in best_iou(masks, truth, self.counts).items()}
@@ -101,7 +104,7 @@ class AnswerEvaluation(Callback):
         return [out / "answers.json", out / "answers.csv"]
 
 
-def _masks(sample: Sample, first: Tensor) -> Tensor:
+def _masks(sample: Sample, first: Tensor, rule: MaskRule) -> Tensor:
     """Return all masks of a sample, bool ``[M, H, W]``, the given one first.
 
     Raises:
@@ -111,7 +114,7 @@ def _masks(sample: Sample, first: Tensor) -> Tensor:
     for mask, path in zip(masks[1:], sample.further, strict=True):
         if mask.shape != first.shape:
             raise ImageError(f"{path}: differs in size from {sample.mask}.")
-    return torch.stack(masks) > 127
+    return torch.stack([foreground(mask, rule) for mask in masks])
 
 
 def answers_table(rows: Sequence[Row]) -> Table:

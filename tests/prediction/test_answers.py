@@ -85,6 +85,10 @@ def test_predict_writes_answers_scores_overlay_and_page(tmp_path: Path) -> None:
 
 def test_evaluate_measures_the_best_of_the_first_answers(tmp_path: Path) -> None:
     write_scenes(tmp_path / "scenes", count=2, size=64, seed=3)
+    for mask in (tmp_path / "scenes/masks").iterdir():
+        pixels = np.asarray(Image.open(mask)).copy()
+        pixels[:10] = 100  # foreground by the protocol's rule, mask > 0
+        Image.fromarray(pixels).save(mask)
     command = ["evaluate", "--model=TokenCut", *OPTIONS, "--data.num_workers=0"]
     command += ["--data.test", str(tmp_path / "scenes"), "--out", str(tmp_path / "out")]
     assert main([*command, "--answers=3"]) == 0

@@ -24,6 +24,7 @@ from sod.evaluation.saved_maps import Findings, evaluate_maps
 from sod.evaluation.shards import Parts
 from sod.evaluation.statistics import Statistics
 from sod.evaluation.writing import write_results
+from sod.metrics.protocols import get_protocol
 
 
 def evaluate(
@@ -89,7 +90,7 @@ def evaluate(
         raise SodError("--shard: does not go together with --maps or --answers.")
     folder = shard_folder(out, part)
     findings: list[Findings] = []
-    several = _several(cli, answers, maps)
+    several = _several(cli, answers, maps, plan)
     save = folder / "maps" if save_maps else None
     if maps is not None:
         results, findings, shown = _run_maps(cli, maps, plan, label, save)
@@ -178,13 +179,16 @@ def _joined(parts: Parts, name: str, names: list[str], plan: Plan) -> list[Resul
     return [evaluator.result() for evaluator in whole.evaluators]
 
 
-def _several(cli: Program, answers: int | None, maps: str | None) -> AnswerEvaluation | None:
+def _several(
+    cli: Program, answers: int | None, maps: str | None, plan: Plan
+) -> AnswerEvaluation | None:
     """Return what measures several answers to each image, if that is asked for."""
     if answers is None:
         return None
     if maps is not None:
         raise SodError("--answers: needs a method, not saved --maps.")
-    return AnswerEvaluation(cli.datamodule.test_names, answers)
+    rule = get_protocol(plan.protocol).mask_rule
+    return AnswerEvaluation(cli.datamodule.test_names, answers, rule)
 
 
 def _write(
