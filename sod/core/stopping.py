@@ -56,6 +56,7 @@ class StopRequest:
         self.signum = 0
         self.deferred = False
         self._since = 0.0
+        self._timer: threading.Timer | None = None
 
     @contextmanager
     def listening(self) -> Iterator[None]:
@@ -71,6 +72,8 @@ class StopRequest:
             yield
         finally:
             sys.unraisablehook = ignored
+            if self._timer is not None:
+                self._timer.cancel()
             for signum, handler in former.items():
                 signal.signal(signum, handler)
 
@@ -83,9 +86,9 @@ class StopRequest:
 
     def _repeat(self) -> None:
         """Ask again soon: Python drops what is raised while it frees an object."""
-        timer = threading.Timer(0.01, _thread.interrupt_main, [self.signum])
-        timer.daemon = True
-        timer.start()
+        self._timer = threading.Timer(0.01, _thread.interrupt_main, [self.signum])
+        self._timer.daemon = True
+        self._timer.start()
 
 
 def _is_request(lost: "sys.UnraisableHookArgs") -> bool:
