@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers import child
-from helpers.ranks import in_two_processes
+from helpers.forks import in_two_processes, kill_when
 from helpers.training_runs import STEPS, arguments, logged, losses, unlabelled_scenes, weights
 
 from sod.cli import main
@@ -63,7 +62,7 @@ def test_killed_and_resumed_equals_uninterrupted(
 ) -> None:
     words = arguments(scenes, tmp_path, "--data.batch_size=4")
     last = tmp_path / "last.ckpt"
-    child.kill_when(words, tmp_path.with_suffix(".log"), lambda: reached(last, step))
+    kill_when(words, tmp_path.with_suffix(".log"), lambda: reached(last, step))
     assert read_checkpoint(tmp_path / "last.ckpt")["global_step"] < STEPS
     assert main([*words, "--ckpt", str(tmp_path / "last.ckpt")]) == 0
     resumed = weights(tmp_path)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.ranks import in_two_processes
+from helpers.forks import in_two_processes
 from PIL import Image
 
 from sod.cli import main

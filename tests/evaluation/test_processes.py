@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.forks import in_two_processes
 from helpers.places import CONFIGS
-from helpers.ranks import in_two_processes
 
 from sod.cli import main
 from sod.data.synthetic import write_scenes

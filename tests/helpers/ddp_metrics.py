@@ -44,7 +44,7 @@ def measure_share(indices: list[int]) -> dict[str, Any]:
 def measure_as_rank(rank: int, processes: int, folder: Path) -> None:
     """Measure the share of one of several processes, and write the results to a file."""
     os.environ["GLOO_SOCKET_IFNAME"] = "lo"
-    torch.set_num_threads(1)  # threads of OpenMP do not survive a fork
+    torch.set_num_threads(1)
     torch.distributed.init_process_group(
         "gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=processes
     )

@@ -65,6 +65,17 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
+def elastic(rank: int, count: int, port: int) -> dict[str, str]:
+    """Return the variables that torchrun sets for one of several processes of a host."""
+    variables = {
+        **{"RANK": rank, "LOCAL_RANK": rank, "GROUP_RANK": 0, "ROLE_RANK": rank},
+        **{"WORLD_SIZE": count, "LOCAL_WORLD_SIZE": count, "GROUP_WORLD_SIZE": 1},
+        **{"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "GLOO_SOCKET_IFNAME": "lo"},
+        **{"TORCHELASTIC_RUN_ID": "test", "TORCHELASTIC_USE_AGENT_STORE": "False"},
+    }
+    return {name: str(value) for name, value in variables.items()}
+
+
 def torchrun(words: Sequence[str], cwd: Path) -> str:
     """Run the program in two processes that torchrun starts; return what they printed."""
     program = [*TORCHRUN, f"--master_port={free_port()}", *SOD]

@@ -1,28 +1,15 @@
 import json
-import multiprocessing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from helpers.ddp_metrics import measure_as_rank, measure_share, share
+from helpers.forks import finished, fork
 
 
 def run(processes: int, folder: Path) -> list[Any]:
     """Measure in the given number of processes and return the results of each."""
-    context = multiprocessing.get_context("fork")
-    started = [
-        context.Process(target=measure_as_rank, args=(rank, processes, folder))
-        for rank in range(processes)
-    ]
-    for process in started:
-        process.start()
-    try:
-        for process in started:
-            process.join(300)
-        assert [process.exitcode for process in started] == [0] * processes
-    finally:
-        for process in started:
-            process.kill()
+    assert finished(*(fork(measure_as_rank, rank, processes, folder) for rank in range(processes)))
     return [
         json.loads((folder / f"{processes}-{rank}.json").read_text()) for rank in range(processes)
     ]

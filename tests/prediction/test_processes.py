@@ -4,8 +4,8 @@ import shutil
 from pathlib import Path
 
 import pytest
+from helpers.forks import in_two_processes
 from helpers.places import CONFIGS
-from helpers.ranks import in_two_processes
 
 from sod.cli import main
 from sod.data.synthetic import write_scenes

@@ -3,9 +3,8 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from helpers.child import count_events, run
-
 from torture.cases import CASES
+from torture.child import count_events, run
 
 
 class Attack(NamedTuple):

@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from helpers.child import Ended, run
-
 from torture.attack import Attack, Undisturbed, undisturbed
 from torture.cases import CASES
+from torture.child import Ended, run
 from torture.compare import differences, leftovers
 
 

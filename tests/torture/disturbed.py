@@ -7,10 +7,9 @@ from pathlib import Path
 from statistics import mean
 from typing import NamedTuple
 
-from helpers.ranks import Ranks
-
 from sod.engine.checkpoint import read_checkpoint
 from torture.injections import INJECTIONS, Injection, Place
+from torture.ranks import Ranks
 from torture.trainings import SAVE_EVERY, STEPS, Training
 
 

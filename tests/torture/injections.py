@@ -8,9 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from helpers.ranks import Ranks
-
 from torture.mutations import damaged
+from torture.ranks import Ranks
 
 
 class Place(NamedTuple):

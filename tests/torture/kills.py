@@ -5,10 +5,9 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from helpers.child import Ended, Prepare, die_after_cpu_seconds, die_at_file_event, run
-
 from torture.attack import Attack, Undisturbed, undisturbed
 from torture.cases import CASES
+from torture.child import Ended, Prepare, die_after_cpu_seconds, die_at_file_event, run
 from torture.compare import differences, leftovers
 
 

@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
-from helpers.child import Ended, Prepare, run
-
 from torture.attack import Attack, Undisturbed, undisturbed
 from torture.cases import CASES
+from torture.child import Ended, Prepare, run
 from torture.compare import differences, leftovers
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers.child import kill_when
+from helpers.forks import in_two_processes, kill_when
 from helpers.generation_runs import STUDENTS, arguments
 from helpers.places import CONFIGS
-from helpers.ranks import in_two_processes
 from torture.compare import differences
 
 from sod.cli import main
@@ -146,7 +145,7 @@ def test_killed_anywhere_and_resumed_equals_uninterrupted(
 
 def test_two_processes_label_each_image_once(scenes: Path, whole: Path, tmp_path: Path) -> None:
     words = arguments(scenes, tmp_path, "--data.batch_size=2")
-    in_two_processes(words, tmp_path.with_suffix(".log"))
+    in_two_processes(words, tmp_path.with_suffix(".logs"))
     manifest = "gen0/maps/teacher0/manifest.jsonl"
     assert names(tmp_path / manifest) == names(whole / manifest)
     for file in ("gen1/maps/unet/manifest.jsonl", "gen2/labels/manifest.jsonl"):

@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from helpers.child import Prepare, start
-from helpers.processes import TWO, free_port
+from helpers.processes import elastic, free_port
+
+from torture.child import Prepare, start
 
 
 class Ranks:
@@ -72,30 +73,14 @@ class Ranks:
         return len(self.codes) == len(self.pids)
 
 
-def in_two_processes(words: Sequence[str], place: Path) -> str:
-    """Run the program in two processes until both have succeeded; return what they printed."""
-    place.mkdir(exist_ok=True)
-    ranks = Ranks([*words, *TWO], 2, place)
-    ranks.wait(300)
-    faults = ranks.left()
-    text = ranks.output(0) + ranks.output(1)
-    assert (ranks.codes, faults) == ({0: 0, 1: 0}, []), text
-    return text
-
-
 def _as_rank(rank: int, count: int, port: int) -> Prepare | None:
     """Set what torchrun sets, in the child."""
     if count == 1:
         return None
-    variables = {
-        **{"RANK": rank, "LOCAL_RANK": rank, "GROUP_RANK": 0, "ROLE_RANK": rank},
-        **{"WORLD_SIZE": count, "LOCAL_WORLD_SIZE": count, "GROUP_WORLD_SIZE": 1},
-        **{"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "GLOO_SOCKET_IFNAME": "lo"},
-        **{"TORCHELASTIC_RUN_ID": "torture", "TORCHELASTIC_USE_AGENT_STORE": "False"},
-    }
+    variables = elastic(rank, count, port)
 
     def prepare() -> None:
-        os.environ.update({name: str(value) for name, value in variables.items()})
+        os.environ.update(variables)
 
     return prepare
 

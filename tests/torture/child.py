@@ -10,8 +10,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import torch
-
 import sod.cli.app  # noqa: F401 - imported once, not by every child
 from sod.cli import main
 
@@ -61,22 +59,6 @@ def finish(child: int, log: Path, limit: float = 900.0) -> Ended:
 def run(words: Sequence[str], log: Path, prepare: Prepare | None = None) -> Ended:
     """Run the program in a child until it has ended."""
     return finish(start(words, log, prepare), log)
-
-
-def kill_when(words: Sequence[str], log: Path, holds: Callable[[], bool]) -> None:
-    """Run the program in a child and kill it as soon as a condition holds.
-
-    Raises:
-        AssertionError: It had ended before.
-    """
-    child = start(words, log)
-    while os.waitpid(child, os.WNOHANG) == (0, 0):
-        if holds():
-            os.killpg(child, signal.SIGKILL)
-            os.waitpid(child, 0)
-            return
-        time.sleep(0.002)  # between two looks at a growing run
-    raise AssertionError(f"ended before it was killed: {_text(log)}")
 
 
 def die_at_file_event(number: int) -> Prepare:
@@ -141,8 +123,6 @@ def _run(words: Sequence[str], log: Path, prepare: Prepare | None) -> int:
     file = os.open(log, os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
     os.dup2(file, 1)
     os.dup2(file, 2)
-    sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")  # pytest has its own
-    torch.set_num_threads(1)  # threads of OpenMP do not survive a fork
     sys.argv = ["sod", *words]
     try:
         if prepare is not None:
