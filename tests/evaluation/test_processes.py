@@ -13,6 +13,7 @@ from sod.data.synthetic import write_scenes
 from sod.metrics import MEASURES
 
 DEMO = ["evaluate", "--config", str(CONFIGS / "demo.yaml"), "--data.num_workers=0"]
+DEMO += ["--pictures=false", "--resamples=0"]
 
 
 def rows(out: Path) -> list[dict[str, Any]]:

@@ -64,7 +64,18 @@ def test_a_cnn_trains_and_its_checkpoint_is_enough(network: dict[str, str], tmp_
     assert any(name.startswith("network.pyramid.body.layer4") for name in state)
     write_scenes(test, count=2, size=70, seed=6)
     own = ["--data.num_workers=0", "--trainer.accelerator=cpu", f"--ckpt={out / 'last.ckpt'}"]
-    assert main(["evaluate", *own, f"--data.test={test}", f"--out={tmp_path / 'eval'}"]) == 0
+    assert (
+        main(
+            [
+                "evaluate",
+                *own,
+                "--pictures=false",
+                f"--data.test={test}",
+                f"--out={tmp_path / 'eval'}",
+            ]
+        )
+        == 0
+    )
     (row,) = json.loads((tmp_path / "eval" / "metrics.json").read_text())
     assert row["images"] == 2
     wanted = ["--output=map,instances", f"--source={test / 'images'}", f"--out={tmp_path / 'cut'}"]

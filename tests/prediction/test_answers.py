@@ -90,6 +90,7 @@ def test_evaluate_measures_the_best_of_the_first_answers(tmp_path: Path) -> None
         pixels[:10] = 100  # foreground by the protocol's rule, mask > 0
         Image.fromarray(pixels).save(mask)
     command = ["evaluate", "--model=TokenCut", *OPTIONS, "--data.num_workers=0"]
+    command += ["--pictures=false", "--resamples=0"]
     command += ["--data.test", str(tmp_path / "scenes"), "--out", str(tmp_path / "out")]
     assert main([*command, "--answers=3"]) == 0
     (means,) = json.loads((tmp_path / "out/answers.json").read_text())

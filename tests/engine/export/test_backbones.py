@@ -13,7 +13,10 @@ from sod.engine.export.graph import write_graph
 from sod.engine.method import Method
 from sod.labels.teachers import build_teacher
 
-GRAPHS = ["vit_small_patch16_dinov3.lvd1689m", "convnext_tiny.dinov3_lvd1689m"]
+GRAPHS = [
+    pytest.param("vit_small_patch16_dinov3.lvd1689m", marks=pytest.mark.slow),
+    "convnext_tiny.dinov3_lvd1689m",
+]
 """The graphs that are written in every test run; the others are in `make test-all`."""
 
 

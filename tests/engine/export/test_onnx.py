@@ -32,10 +32,10 @@ Errors = Callable[[], str]
 
 
 CASES = [
-    pytest.param(Peekaboo, DESCRIPTOR, [], id="Peekaboo"),
+    pytest.param(Peekaboo, DESCRIPTOR, [], id="Peekaboo", marks=pytest.mark.slow),
     pytest.param(Peekaboo, PUBLISHED, ["--half"], id="half", marks=pytest.mark.slow),
     pytest.param(ConnNet, LINEAR, ["--check"], id="ConnNet", marks=pytest.mark.slow),
-    pytest.param(Student, {}, [], id="Student", marks=pytest.mark.slow),
+    pytest.param(Student, {}, [], id="Student"),
 ]
 
 
