@@ -130,13 +130,23 @@ class ConnNet(LabelLearner):
         return LossOutput(terms.pop("loss"), terms, visuals)
 
     def default_teacher(self) -> Method:
-        """Return TokenCut on this backbone's first features."""
+        """Return TokenCut on this backbone's first features.
+
+        Raises:
+            SodError: An exported model holds too little of the backbone for ``labels.masks``.
+        """
         cut = replace(self.config, extra_features=[])
         teacher = TokenCut(cut, self.labels.tau, masks=self.labels.masks)
         _, frozen = frozen_part(self.network.pyramid)
         if self.config.weights is None and frozen is not None:
             own = frozen.state_dict()  # no file has them: they came with a checkpoint
-            teacher.backbone.load_state_dict({k: own[k] for k in teacher.backbone.state_dict()})
+            wanted = teacher.backbone.state_dict()
+            if not wanted.keys() <= own.keys():
+                raise SodError(
+                    "model.labels.masks: needs more of the backbone than the exported model holds: "
+                    "give its weights by --model.backbone.weights."
+                )
+            teacher.backbone.load_state_dict({name: own[name] for name in wanted})
         return teacher
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

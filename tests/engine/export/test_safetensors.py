@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,7 @@ from sod.methods.generations.ensemble import Generations
 from sod.methods.peekaboo import Peekaboo
 from sod.methods.tokencut import TokenCut
 from sod.nn.backbones.build import BackboneConfig
+from sod.spectral.masks import MasksConfig
 
 Errors = Callable[[], str]
 
@@ -179,3 +181,11 @@ def test_nothing_learnt_is_nothing_to_export(tmp_path: Path, errors: Errors) -> 
     (tmp_path / "out").write_text("a file")
     assert main(["export", "--model=CentreBox", *words[2:]]) == 2
     assert "cannot be created" in errors()
+
+
+def test_head_selection_needs_more_than_the_exported_backbone(weights: Path) -> None:
+    again = build_teacher(str(exported(small(ConnNet, weights), weights)))
+    assert isinstance(again, ConnNet)
+    again.labels = replace(again.labels, masks=MasksConfig(select_heads=True))
+    with pytest.raises(SodError, match=r"labels\.masks: needs more of the backbone"):
+        again.default_teacher()
