@@ -149,3 +149,16 @@ def test_slurms_signal_requeues_the_job(tmp_path: Path, monkeypatch: pytest.Monk
     assert (tmp_path / "asked").read_text() == "requeue 17\n"
     scontrol.write_text("#!/bin/sh\necho no such job >&2\nexit 1\n")
     assert requeue_job() == " Job 17 was not requeued: no such job."
+
+
+def test_a_pending_validation_takes_no_step_if_its_images_are_gone(
+    scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = arguments(scenes, tmp_path / "run", BATCH, "--save_every=100")
+    with monkeypatch.context() as patched:
+        at_call(patched, "validation_step", 2 + 8, kill)
+        with pytest.raises(Killed):
+            main(words)
+    last = tmp_path / "run" / "last.ckpt"
+    assert main([*words, "--data.val_images=0", "--ckpt", str(last)]) == 0
+    assert read_checkpoint(last)["global_step"] == 8

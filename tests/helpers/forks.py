@@ -12,7 +12,10 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from helpers.processes import TWO, elastic, free_port
+from sod.cli import main
 
 
 def fork(target: Callable[..., object], *arguments: Any) -> ForkServerProcess:  # noqa: ANN401
@@ -61,10 +64,6 @@ def kill_when(words: Sequence[str], log: Path, holds: Callable[[], bool]) -> Non
 
 def _run(words: Sequence[str], log: Path, variables: Mapping[str, str]) -> None:
     """Run the program in this process, with its output in a file, on one thread."""
-    import torch
-
-    from sod.cli import main
-
     file = os.open(log, os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
     os.dup2(file, 1)
     os.dup2(file, 2)
