@@ -105,11 +105,13 @@ class Peers:
         """Tell the others that this process has done its part."""
         if self._store is None:
             return
-        with suppress(RuntimeError):
-            self._store.set(f"sod/done/{rank_and_world_size()[0]}", "")
-            if rank_and_world_size()[0] == 0:  # its end is the end of the store
-                self._wait_until_read("done/0")
         self._left.set()
+        with suppress(RuntimeError):
+            rank, _ = rank_and_world_size()
+            self._store.set(f"sod/done/{rank}", "")
+            self._store.set(f"sod/read/done/0/{rank}", "")  # it looks no more
+            if rank == 0:  # its end is the end of the store
+                self._wait_until_read("done/0")
         self._store = None
 
     def agree(self, error: BaseException) -> BaseException:

@@ -6,13 +6,15 @@ import time
 from pathlib import Path
 
 import pytest
+import torch.distributed as dist
 from helpers.processes import TWO, start
 from helpers.training_runs import arguments, unlabelled_scenes
 
 from sod.core.errors import SodError
 from sod.core.stopping import Interrupted
+from sod.engine import peers
 from sod.engine.checkpoint import read_checkpoint
-from sod.engine.peers import Failure
+from sod.engine.peers import Failure, Peers
 
 
 def test_a_failure_is_raised_as_what_it_was() -> None:
@@ -23,6 +25,17 @@ def test_a_failure_is_raised_as_what_it_was() -> None:
     dead = Failure(1, 1, "process 1 (pid 7) was killed by signal 9").error()
     assert isinstance(dead, SodError)
     assert str(dead) == "process 1 (pid 7) was killed by signal 9"
+
+
+def test_a_process_that_has_left_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = dist.HashStore()
+    for rank in (1, 0):
+        monkeypatch.setattr(peers, "rank_and_world_size", lambda rank=rank: (rank, 2))
+        monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("it waits"))
+        process = Peers()
+        process._store = store  # type: ignore[assignment]
+        process.leave()
+    assert store.check(["sod/done/0", "sod/done/1"])
 
 
 @pytest.fixture(scope="module")
