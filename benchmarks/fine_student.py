@@ -28,16 +28,16 @@ def main() -> None:
     parser.add_argument("--shared", type=Path, required=True, help="folder of data and weights")
     parser.add_argument("--out", type=Path, required=True, help="folder of runs and tables")
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
-    parser.add_argument("--photos", type=int, nargs="*", default=[500, 1500, 5000],
-                        help="how many photos of DUTS-TR, with the first seed; the others: 1,500")  # fmt: skip
+    counts = "how many photos of DUTS-TR, with the first seed; the others: 1,500"
+    parser.add_argument("--photos", type=int, nargs="*", default=[500, 1500, 5000], help=counts)
     options = parser.parse_args()
     out: Path = options.out
     train, test = split(options.shared, out / "ecssd")
     sets = f"{test},{options.shared / 'data' / 'DUTS-TE'}"
     photos = sorted((options.shared / "data/DUTS-TR/DUTS-TR-Image").resolve().glob("*.jpg"))
     teacher = out / "peekaboo" / "last.ckpt"
-    _fit(out / "peekaboo", [*PEEKABOO, "--data.batch_size=8", "--data.size=288",
-                            "--trainer.max_steps=150", PRECISION], _linked(photos, 500, out))  # fmt: skip
+    size = ["--data.batch_size=8", "--data.size=288", "--trainer.max_steps=150", PRECISION]
+    _fit(out / "peekaboo", [*PEEKABOO, *size], _linked(photos, 500, out))
     _measure(out / "peekaboo", sets)
     masks = ["--model.labels.kind=masks", "--data.supervised=true", "--model.labels.teacher=null"]
     without = [f"--model.labels.teacher={teacher}"]
