@@ -4,6 +4,7 @@ import json
 import tempfile
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -14,8 +15,10 @@ from sod.api.images import pixels_of
 from sod.cli import main
 from sod.data.masking import mask_images
 from sod.data.reading import to_tensor
-from sod.data.synthetic import make_scene
+from sod.data.synthetic import make_scene, surface
 from sod.engine.method import Method
+from sod.methods.cosaliency import CoSaliency
+from sod.nn.backbones.build import BackboneConfig
 from sod.prediction.answers import choose_answers
 from sod.prediction.instances import coloured
 from sod.prediction.look import render
@@ -25,6 +28,12 @@ from sod.prediction.sheet import row_of, sheet
 FOLDER = Path(__file__).parent / "images"
 SIZE = (192, 256)
 Pixels = NDArray[np.uint8]
+GROUP = (  # colours of the ground and of the square; centres of the ellipse and of the square
+    ((0.60, 0.45, 0.35), (0.15, 0.30, 0.85), (80, 90), (185, 110)),
+    ((0.45, 0.45, 0.60), (0.30, 0.75, 0.30), (170, 110), (70, 80)),
+    ((0.60, 0.55, 0.45), (0.55, 0.25, 0.65), (110, 120), (205, 70)),
+    ((0.55, 0.40, 0.40), (0.15, 0.75, 0.80), (190, 80), (80, 120)),
+)
 DESCRIPTOR = ["--model.backbone.name=descriptor", "--model.backbone.weights=null"]
 DESCRIPTOR += ["--model.backbone.extra_features=[contrast]"]
 
@@ -113,6 +122,32 @@ def generations(scenes: list[Pixels], folder: Path) -> None:
     save(rows, "generations")
 
 
+def cosaliency() -> None:
+    """Show a group, what TokenCut finds in each image by itself, and what they have in common."""
+    group = [group_image(number) for number in range(4)]
+    alone, images = sod.load("demo"), [to_tensor(pixels) for pixels in group]
+    shared = CoSaliency(BackboneConfig("descriptor", None)).group_saliency(images)
+    found = [[alone(pixels) for pixels in group], [each[0].numpy() for each in shared]]
+    rows = [[Image.fromarray(pixels) for pixels in group]]
+    for maps in found:
+        rows.append([render(*each, "overlay") for each in zip(group, maps, strict=True)])
+    save(rows, "cosaliency")
+
+
+def group_image(number: int) -> Pixels:
+    """Draw an orange ellipse beside a square of another colour on another ground."""
+    rng = np.random.default_rng(number)
+    ground, stranger, ellipse, square = GROUP[number]
+    image = surface(rng, SIZE, np.array(ground))
+    layers = np.zeros((2, *SIZE), np.uint8)
+    corners = [(square[0] + side, square[1] + side) for side in (-32, 32)]
+    cv2.rectangle(layers[0], *corners, 1, -1)
+    cv2.ellipse(layers[1], ellipse, (38, 28), 30 * number, 0, 360, 1, -1)
+    for layer, colour in zip(layers, (stranger, (0.85, 0.45, 0.15)), strict=True):
+        image = np.where(layer[..., None] > 0, surface(rng, SIZE, np.array(colour)), image)
+    return np.rint(image * 255).astype(np.uint8)
+
+
 def training(folder: Path, steps: int) -> list[str]:
     """Return the options of a short training on built-in scenes."""
     words = [f"--data.root={folder}", "--data.train=builtin-64-256-1", "--data.size=192"]
@@ -141,3 +176,4 @@ if __name__ == "__main__":
         generations(chosen, Path(temporary))
     tokencut(chosen[:1])
     answers(chosen)
+    cosaliency()

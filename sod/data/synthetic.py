@@ -63,7 +63,7 @@ def scene_layers(index: int, size: int | tuple[int, int], seed: int = 0) -> Laye
     height, width = (size, size) if isinstance(size, int) else size
     rng = np.random.default_rng(np.random.SeedSequence([seed, index]))
     colour = rng.uniform(0.15, 0.85, 3)
-    background = _surface(rng, (height, width), colour)
+    background = surface(rng, (height, width), colour)
     objects = np.zeros_like(background)
     mask = np.zeros((height, width), bool)
     paint = _distant_colour(rng, colour)
@@ -72,12 +72,12 @@ def scene_layers(index: int, size: int | tuple[int, int], seed: int = 0) -> Laye
         # Objects of one scene have similar colours, as groups of objects often do.
         tint = np.clip(paint + rng.uniform(-0.1, 0.1, 3), 0, 1)
         if 0.02 < np.mean(mask | shape) < 0.8:
-            objects = np.where(shape[..., None], _surface(rng, (height, width), tint), objects)
+            objects = np.where(shape[..., None], surface(rng, (height, width), tint), objects)
             mask |= shape
     if not mask.any():
         top, left = height // 4, width // 4
         mask[top : 3 * top, left : 3 * left] = True
-        objects[:] = _surface(rng, (height, width), paint)
+        objects[:] = surface(rng, (height, width), paint)
     return Layers(background, objects, mask)
 
 
@@ -144,17 +144,17 @@ def builtin_scenes(root: Path, name: str) -> Path:
     return folder
 
 
-def _publish(work: Path, folder: Path) -> None:
-    """Rename the finished folder, unless another process has created it meanwhile."""
-    try:
-        os.rename(work, folder)  # noqa: PTH104 - Path.rename is no clearer
-    except OSError:
-        if not folder.is_dir():
-            raise
+def surface(rng: np.random.Generator, size: tuple[int, int], colour: Colour) -> Floats:
+    """Draw a surface: a colour with a light gradient, a grating or smooth noise, and grain.
 
+    Args:
+        rng: Source of everything random.
+        size: Height and width in pixels.
+        colour: Red, green and blue in [0, 1].
 
-def _surface(rng: np.random.Generator, size: tuple[int, int], colour: Colour) -> Floats:
-    """Draw a surface: a colour with a light gradient, a grating or smooth noise, and grain."""
+    Returns:
+        Float32 ``[H, W, 3]`` in [0, 1].
+    """
     height, width = size
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     angle, slope = rng.uniform(0, math.pi, 2)
@@ -167,8 +167,17 @@ def _surface(rng: np.random.Generator, size: tuple[int, int], colour: Colour) ->
     grain = rng.normal(0, 0.02, (height, width, 3))
     depth = rng.uniform(0.03, 0.1)
     shade = rng.uniform(0, 0.25) * light + depth * wave
-    surface: Floats = np.clip(colour + shade[..., None] + grain, 0, 1).astype(np.float32)
-    return surface
+    drawn: Floats = np.clip(colour + shade[..., None] + grain, 0, 1).astype(np.float32)
+    return drawn
+
+
+def _publish(work: Path, folder: Path) -> None:
+    """Rename the finished folder, unless another process has created it meanwhile."""
+    try:
+        os.rename(work, folder)  # noqa: PTH104 - Path.rename is no clearer
+    except OSError:
+        if not folder.is_dir():
+            raise
 
 
 def _distant_colour(rng: np.random.Generator, colour: Colour) -> Colour:
