@@ -16,7 +16,8 @@ from sod.nn.connectivity.instances import Instances
 from sod.prediction.cutouts import CutoutOptions, cut_out
 from sod.prediction.instances import PredictsInstances
 from sod.prediction.opacity import Keep, OpacityOptions, object_mask
-from sod.refinement.kinds import Refinement, refine
+from sod.refinement.calibration import finished
+from sod.refinement.kinds import Refinement
 
 Map = NDArray[np.float32]
 
@@ -176,5 +177,6 @@ class Model:
         """Return the map ``[H, W]`` of an image ``[3, H, W]``, on the model's device."""
         images = image[None].to(self.device)
         with torch.inference_mode():
-            saliency = refine(images, self.method.saliency(images), self.refinement)
+            raw = self.method.saliency(images)
+            saliency = finished(images, raw, self.refinement, self.method.calibrations)
         return saliency[0, 0].float().clamp(0, 1)

@@ -70,6 +70,7 @@ COMMANDS = {
         ("predict", "predict"),
         ("evaluate", "evaluate"),
         ("discover", "discover"),
+        ("calibrate", "calibrate"),
         ("export", "export"),
         ("demo", "demo"),
         ("data", "data"),

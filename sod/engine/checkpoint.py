@@ -17,6 +17,7 @@ from sod.engine.content import checked_content
 from sod.engine.location import locate_weights
 from sod.engine.method import Method
 from sod.engine.model_file import read_model
+from sod.refinement.calibration import KEY, read_calibrations
 
 ONNX_METHOD = "OnnxModel"
 """Class name of the method that runs an ONNX graph; the graph holds the weights."""
@@ -150,3 +151,5 @@ def load_checkpoint(method: Method, path: str | None) -> None:
         raise SodError(
             f"{where}: does not fit the configured model (written by {made_by(content)}): {detail}"
         ) from error
+    if KEY in content:
+        method.calibrations = read_calibrations(content, where)

@@ -8,6 +8,7 @@ from torch import Tensor
 from sod.core.errors import SodError
 from sod.core.formats import check_format
 from sod.engine.stated import check_plain
+from sod.refinement.calibration import read_calibrations
 
 FORMAT = 1
 """Number of the layout of checkpoints and models; files without a number are older than 1."""
@@ -28,6 +29,7 @@ def checked_content(content: object, where: str) -> dict[str, Any]:
     check_format(content, FORMAT, where)
     _check_method(content, where)
     _check_state(content["state_dict"], where)
+    read_calibrations(content, where)
     students = content.get("students", [])
     if not isinstance(students, list):
         raise SodError(f"{where}: is damaged: its students are no list.")

@@ -25,6 +25,7 @@ from sod.engine.proposals import map_proposals, token_proposals
 from sod.engine.together import attempt_step, predict_by_size
 from sod.nn.backbones.base import Backbone
 from sod.nn.inference import PatchModel
+from sod.refinement.calibration import NONE, Calibrations, stated
 from sod.tuning.choice import Tuned
 
 if TYPE_CHECKING:
@@ -66,7 +67,13 @@ class Method(LightningModule, ABC):
     ``configure_optimizers``. The base provides the loops, logging, checkpoints and prediction.
     Constructor parameters are primitives or dataclasses of primitives: they are the config keys and
     are stored in checkpoints. The constructor calls ``self.save_hyperparameters()``.
+
+    Attributes:
+        calibrations: How maps are changed after each refinement, as `sod calibrate` chose it;
+            :meth:`saliency` itself is not.
     """
+
+    calibrations: Calibrations = NONE
 
     @abstractmethod
     def saliency(self, images: Tensor) -> Tensor:
@@ -289,6 +296,7 @@ class Method(LightningModule, ABC):
             **stamp(FORMAT),
             "hyper_parameters": portable_arguments(self.arguments()),
             "state_dict": self.state_dict(),
+            **stated(self.calibrations),
         }
 
 
@@ -297,3 +305,8 @@ def primitive(value: Any) -> Any:  # noqa: ANN401 - whatever a constructor takes
     if isinstance(value, list):
         return [primitive(item) for item in value]
     return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
+
+
+def calibrations_of(module: LightningModule) -> Calibrations:
+    """Return how the maps of a module are changed after their refinement; others have none."""
+    return module.calibrations if isinstance(module, Method) else NONE

@@ -29,6 +29,7 @@ from sod.engine.trainer import (
     effective_batch,
     training_trainer,
 )
+from sod.refinement.calibration import NONE
 
 RUN = "SOD_RUN"
 """Environment variable with the plan of the run, for the processes that the first one starts."""
@@ -174,12 +175,13 @@ class Training:
         return Path(self.plan.folder)
 
     def load_checkpoint(self, method: Method) -> None:
-        """Load the weights that the run goes on from, or starts with, into a method.
+        """Load the weights that the run goes on from, or starts with, into a method, uncalibrated.
 
         Raises:
             SodError: The file cannot be used or does not fit.
         """
         load_checkpoint(method, self.plan.resume or self.ckpt)
+        method.calibrations = NONE  # other weights give other maps
 
     def run(self, method: Method) -> None:
         """Train a method in one stage.

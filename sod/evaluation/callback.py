@@ -12,7 +12,7 @@ from sod.core.errors import SodError
 from sod.data.dataset import AnyBatch
 from sod.data.samples import Sample
 from sod.engine.background import TrainerBackground
-from sod.engine.method import Prediction
+from sod.engine.method import Prediction, calibrations_of
 from sod.evaluation.evaluator import Evaluator, MeasuredMap, Result
 from sod.evaluation.plan import Plan
 from sod.evaluation.saved_maps import save_maps
@@ -53,9 +53,10 @@ class Evaluation(pl.Callback):
         self.results: list[Result] = []
 
     def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Move the sums to the device, also of a process that gets no images."""
+        """Move the sums to the device, also of a process that gets no images; calibrate as told."""
         self.background.begin(trainer)
         for evaluator in self.evaluators:
+            evaluator.calibrations = calibrations_of(pl_module)
             for metrics in evaluator.metrics.values():
                 metrics.to(pl_module.device)
 

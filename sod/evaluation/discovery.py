@@ -13,6 +13,7 @@ from sod.data.annotations import read_boxes, read_coco, read_names, read_voc
 from sod.data.dataset import AnyBatch
 from sod.data.reading import read_mask
 from sod.data.samples import Sample, discover_images
+from sod.engine.method import calibrations_of
 from sod.metrics.boxes import component_boxes
 from sod.metrics.corloc import CorLoc, is_found, saliency_box
 from sod.prediction.callback import PredictionCallback, refined_maps
@@ -100,7 +101,8 @@ class Discovery(PredictionCallback):
 
     def process(self, batch: AnyBatch, outputs: Any, method: pl.LightningModule) -> None:  # noqa: ANN401
         """Compute the boxes of one batch."""
-        for sample, image, map_ in refined_maps(batch, outputs["saliency"], self.refinement):
+        own = calibrations_of(method)
+        for sample, image, map_ in refined_maps(batch, outputs["saliency"], self.refinement, own):
             box = saliency_box(own_size(sample, image, map_))
             self.metric.update(box, self.boxes[sample.name])
             corners = [float("nan")] * 4 if box is None else [float(edge) for edge in box]

@@ -21,7 +21,8 @@ from sod.metrics.collection import SaliencyMetrics
 from sod.metrics.functional import Measured, curve_names, needed_curves
 from sod.metrics.prepare import resize_saliency
 from sod.metrics.protocols import get_protocol
-from sod.refinement.kinds import Refinement, refine
+from sod.refinement.calibration import NONE, Calibrations, finished
+from sod.refinement.kinds import Refinement
 
 Row = dict[str, Any]
 
@@ -75,6 +76,9 @@ class Evaluator:
         gallery: Gallery to add the images to, shared by methods that are shown side by side, or
             None for a new one.
         measures: Names of the measures.
+
+    Attributes:
+        calibrations: How maps are changed after each refinement.
     """
 
     def __init__(
@@ -90,6 +94,7 @@ class Evaluator:
         self.gallery = gallery or Gallery()
         self.dataset = dataset
         self.protocol = get_protocol(protocol)
+        self.calibrations: Calibrations = NONE
         self.measures = tuple(measures)
         self.metrics = {
             kind: SaliencyMetrics(self.protocol, kind != "none", self.measures)
@@ -167,7 +172,8 @@ class Evaluator:
     ) -> MeasuredMap:
         """Refine, resize and measure one map."""
         start = time.perf_counter()
-        refined = refine(image[None], _fitted(saliency, image, kind)[None], kind)
+        fitted = _fitted(saliency, image, kind)[None]
+        refined = finished(image[None], fitted, kind, self.calibrations)
         if refined.is_cuda:
             torch.cuda.synchronize(refined.device)
         total = seconds + (time.perf_counter() - start if kind != "none" else 0.0)

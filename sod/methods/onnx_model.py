@@ -21,6 +21,7 @@ class OnnxModel(Method):
         self.save_hyperparameters()
         self.file = Path(file)
         self.graph = OnnxGraph(self.file)
+        self.calibrations = self.graph.rules.calibration
 
     def saliency(self, images: Tensor) -> Tensor:
         """Return the saliency of the graph, at the size of the images."""

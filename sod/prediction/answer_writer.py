@@ -27,7 +27,8 @@ from sod.prediction.full_size import full_map, full_pixels, result_size, to_pixe
 from sod.prediction.large import LargePhoto, is_large
 from sod.prediction.large_files import LargeResults
 from sod.prediction.look import render
-from sod.refinement.kinds import Refinement, refine
+from sod.refinement.calibration import finished
+from sod.refinement.kinds import Refinement
 
 AGAIN = "remove it and predict again"
 GAP = 8
@@ -80,7 +81,8 @@ class AnswerWriter(PredictionCallback):
         ):
             answers = choose_answers(method.proposals(image, saliency[0]), self.count)
             repeated = image.expand(len(answers.maps), *image.shape)
-            maps = refine(repeated, answers.maps[:, None], self.refinement)[:, 0]
+            proposed, own = answers.maps[:, None], method.calibrations
+            maps = finished(repeated, proposed, self.refinement, own)[:, 0]
             self._write(sample, image, maps, answers.scores.tolist())
 
     def on_predict_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

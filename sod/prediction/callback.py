@@ -17,14 +17,15 @@ from sod.data.maps import check_map
 from sod.data.samples import Sample
 from sod.engine.background import TrainerBackground
 from sod.engine.together import separate
-from sod.refinement.kinds import Refinement, refine
+from sod.refinement.calibration import NONE, Calibrations, finished
+from sod.refinement.kinds import Refinement
 
 Maps = Tensor | Sequence[Tensor]
 _NOTHING = object()
 
 
 def refined_maps(
-    batch: AnyBatch, maps: Maps, refinement: Refinement
+    batch: AnyBatch, maps: Maps, refinement: Refinement, calibrations: Calibrations = NONE
 ) -> Iterator[tuple[Sample, Tensor, Tensor]]:
     """Yield each sample of a batch with its image and its refined map.
 
@@ -32,13 +33,14 @@ def refined_maps(
         batch: Images of one size, or a group.
         maps: Per image ``[1, H, W]`` in [0, 1].
         refinement: Refinement of the maps.
+        calibrations: How maps are changed after each refinement.
 
     Yields:
         The sample, its image ``[3, H, W]`` and its map ``[H, W]``.
     """
     for sample, image, map_ in zip(batch["samples"], batch["images"], maps, strict=True):
         check_map(map_, sample.image)
-        yield sample, image, refine(image[None], map_[None], refinement)[0, 0]
+        yield sample, image, finished(image[None], map_[None], refinement, calibrations)[0, 0]
 
 
 class PredictionCallback(Callback, ABC):

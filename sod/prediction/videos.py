@@ -30,7 +30,8 @@ from sod.prediction.look import Look, overlay
 from sod.prediction.opacity import Map, object_mask, opacity
 from sod.prediction.outputs import Output
 from sod.prediction.video_files import FORMATS, VideoInfo, VideoWriter, frames_of, probe
-from sod.refinement.kinds import Refinement, refine
+from sod.refinement.calibration import finished
+from sod.refinement.kinds import Refinement
 
 Pixels = NDArray[np.uint8]
 ALL = frozenset({"map", "mask", "overlay", "cutout"})
@@ -150,7 +151,8 @@ def _maps(
     for pixels in frames:
         images = to_tensor(pixels)[None].to(device)
         with torch.inference_mode():
-            saliency = refine(images, method.saliency(images), refinement).float().clamp(0, 1)
+            saliency = finished(images, method.saliency(images), refinement, method.calibrations)
+        saliency = saliency.float().clamp(0, 1)
         if before is not None and smooth:
             saliency = smooth * before + (1 - smooth) * saliency
         before = saliency

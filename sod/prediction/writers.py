@@ -12,6 +12,7 @@ from sod.core.distributed import gather
 from sod.data.dataset import AnyBatch
 from sod.data.pictures import write_picture
 from sod.data.samples import Sample
+from sod.engine.method import calibrations_of
 from sod.prediction.boxes import Row, find_objects, write_boxes, write_part
 from sod.prediction.callback import PredictionCallback, refined_maps
 from sod.prediction.full_size import full_map, full_pixels, result_size
@@ -63,7 +64,8 @@ class PredictionWriter(PredictionCallback):
         Raises:
             SodError: A file cannot be written.
         """
-        for sample, image, map_ in refined_maps(batch, outputs["saliency"], self.refinement):
+        own = calibrations_of(method)
+        for sample, image, map_ in refined_maps(batch, outputs["saliency"], self.refinement, own):
             self._write(sample, image, map_)
         return len(batch["samples"])
 

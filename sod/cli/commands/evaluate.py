@@ -25,6 +25,7 @@ from sod.evaluation.shards import Parts
 from sod.evaluation.statistics import Statistics
 from sod.evaluation.writing import write_results
 from sod.metrics.protocols import get_protocol
+from sod.refinement.calibration import stated
 
 
 def evaluate(
@@ -164,6 +165,7 @@ def _about(cli: Program, name: str, names: list[str], plan: Plan) -> dict[str, A
         "weights": cli.method.weights_checksum(),
         "data": {name: len(samples) for name, samples in cli.datamodule.test_samples()},
         "plan": json.dumps(asdict(plan), sort_keys=True, default=str),
+        **stated(cli.method.calibrations),
     }
 
 

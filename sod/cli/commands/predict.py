@@ -31,6 +31,7 @@ from sod.prediction.resuming import begin, unfinished
 from sod.prediction.sources import SourceData, without_results
 from sod.prediction.videos import check_frames, predict_videos, unfinished_videos
 from sod.prediction.writers import PredictionWriter
+from sod.refinement.calibration import stated
 from sod.refinement.kinds import Refinement, parse_refinements
 
 
@@ -225,6 +226,7 @@ def _settings(cli: Program, job: _Job) -> dict[str, Any]:
         "max_side": job.max_side,
         **asdict(job.look.opacity),
         **asdict(job.look.cutout),
+        **stated(cli.method.calibrations),
     }
 
 

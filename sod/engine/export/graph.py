@@ -122,7 +122,8 @@ def write_graph(
 def _write(
     method: Method, path: Path, size: tuple[int, int] | None, half: bool, thorough: bool
 ) -> Written:
-    own, rules = detached_copy(method), Rules(type(method).__name__, size, half=half)
+    own = detached_copy(method)
+    rules = Rules(type(own).__name__, size, half=half, calibration=own.calibrations)
     patches = own.patch_model() if size is None else None
     if patches is not None:
         red, green, blue = patches.mean.flatten().tolist()

@@ -2,13 +2,15 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import sod
 from sod.core.errors import SodError
 from sod.engine.stated import check_plain
 from sod.nn.inference import InferenceConfig
+from sod.refinement.calibration import KEY as CALIBRATION
+from sod.refinement.calibration import Calibrations, read_calibrations
 
 KEY = "sod"
 """Key of the file's metadata that holds the rules as JSON."""
@@ -32,6 +34,7 @@ class Rules:
         mean: Padding colour, RGB in [0, 1].
         half: Whether the weights are in half precision.
         version: The version of this program that wrote the file.
+        calibration: How maps are changed after each refinement; the graph itself is not calibrated.
     """
 
     method: str
@@ -41,10 +44,14 @@ class Rules:
     mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
     half: bool = False
     version: str = sod.__version__
+    calibration: Calibrations = field(default_factory=dict)
 
     def text(self) -> str:
         """Return the rules as JSON."""
-        return json.dumps(asdict(self))
+        rules = asdict(self)
+        if not self.calibration:
+            del rules[CALIBRATION]
+        return json.dumps(rules)
 
 
 def read_rules(metadata: Mapping[str, str], where: str) -> Rules:
@@ -62,12 +69,12 @@ def read_rules(metadata: Mapping[str, str], where: str) -> Rules:
     try:
         content = json.loads(metadata[KEY])
         check_plain(content, where)
-        return _checked(content)
+        return _checked(content, where)
     except (ValueError, TypeError, KeyError, RecursionError, AttributeError) as error:
         raise SodError(f"{where}: is damaged: its size rules cannot be read.") from error
 
 
-def _checked(content: dict[str, Any]) -> Rules:
+def _checked(content: dict[str, Any], where: str) -> Rules:
     inference, size = content["inference"], content["size"]
     if inference is not None:
         scales = tuple(float(scale) for scale in inference.pop("scales"))
@@ -81,6 +88,7 @@ def _checked(content: dict[str, Any]) -> Rules:
         (red, green, blue),
         bool(content["half"]),
         str(content["version"]),
+        read_calibrations(content, where),
     )
     if rules.multiple < 1 or min(rules.size or (1,)) < 1:
         raise ValueError("not positive")
