@@ -4,7 +4,7 @@
 
 Labels the photos with TokenCut, refined, and ranks the labels by each score that needs no mask:
 photos 0001-0200, 0201-0400 and both together, each by itself. The masks are used only to measure
-the ranks. Finished labels are not repeated. Takes five minutes on one CPU core after those.
+the ranks. Finished labels are not repeated. Takes five minutes on one CPU core.
 """
 
 import argparse
