@@ -17,11 +17,20 @@ from sod.data.samples import Sample
 from sod.engine.method import Method
 from sod.engine.optimisers import OptimiserConfig
 from sod.engine.training import Training
-from sod.labels.selection import Candidate, SelectionConfig, select, selected_scores
+from sod.labels.estimates import estimated
+from sod.labels.estimates.recorded import key_of, recorded
+from sod.labels.selection import (
+    ESTIMATES,
+    Candidate,
+    SelectionConfig,
+    select,
+    selected_scores,
+)
 from sod.labels.skipping import report_failures, without_unreadable
 from sod.labels.store import LabelStore, complete_store
 from sod.labels.teachers import build_teacher
 from sod.labels.writing import write_labels
+from sod.nn.backbones.base import Backbone
 from sod.refinement.kinds import Refinement, parse_refinements
 from sod.spectral.masks import MasksConfig
 
@@ -86,6 +95,23 @@ class LabelLearner(Method):
         """
         raise SodError(f"{type(self).__name__}: labels need a store or a teacher: name one of them")
 
+    def frozen_backbone(self) -> Backbone:
+        """Return the frozen backbone whose features the estimates of pseudo-masks see.
+
+        Raises:
+            SodError: The method has none.
+        """
+        raise SodError(
+            f"labels.selection.score: {self.labels.selection.score} needs the features of a frozen "
+            f"backbone, which this {type(self).__name__} has not: use contrast"
+        )
+
+    def check_training(self, training: Training) -> None:
+        """Check data and options, and that there are features for the selection."""
+        super().check_training(training)
+        if self.labels.kind == "pseudo" and self.labels.selection.score in ESTIMATES:
+            self.frozen_backbone()
+
     def prepare_training(self, training: Training) -> None:
         """Write the pseudo-masks that are missing, select among them, pass them to the data.
 
@@ -101,6 +127,8 @@ class LabelLearner(Method):
         store = self._open_store(samples, training)
         samples = [sample for sample in samples if sample.name in store.labels]
         candidates = [Candidate.of(store.labels[sample.name]) for sample in samples]
+        if self.labels.selection.score in ESTIMATES:
+            candidates = self._estimated(candidates, samples, store, training)
         scores = selected_scores(select(candidates, self.labels.selection))
         self.use_labels(data, samples, store, scores)
         training.report(f"{len(scores)} of {len(samples)} pseudo-masks of {store.folder} are used")
@@ -153,6 +181,29 @@ class LabelLearner(Method):
         """Train everything that is not frozen."""
         learning = [parameter for parameter in self.parameters() if parameter.requires_grad]
         return self.optimiser.build(learning, self.trainer.estimated_stepping_batches)
+
+    def _estimated(
+        self,
+        candidates: list[Candidate],
+        samples: list[Sample],
+        store: LabelStore,
+        training: Training,
+    ) -> list[Candidate]:
+        """Return the candidates with their estimates, which are kept in the folder of the run."""
+        rules, seed, backbone = self.labels.selection, training.data.seed, self.frozen_backbone()
+        place = backbone.mean.device
+        device = training.build_trainer([]).strategy.root_device
+        key = key_of(samples, store, rules, seed, backbone.identity())
+        try:
+            backbone.to(device)
+            scores = recorded(
+                training.folder / "estimates.json",
+                key,
+                lambda: estimated(candidates, rules, samples, store, backbone, seed),
+            )
+        finally:
+            backbone.to(place)
+        return [each._replace(estimate=scores[each.name]) for each in candidates]
 
     def _open_store(self, samples: list[Sample], training: Training) -> LabelStore:
         """Return the store with the pseudo-masks of the samples, written where they are missing."""

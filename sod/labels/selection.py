@@ -8,8 +8,10 @@ from typing import Literal, NamedTuple, get_args
 from sod.core.errors import SodError
 from sod.labels.store import Label
 
-Score = Literal["contrast", "agreement", "product", "quality"]
+Score = Literal["contrast", "agreement", "product", "quality", "learned", "held_out"]
 Outside = Literal["reject", "last"]
+ESTIMATES: tuple[Score, ...] = ("learned", "held_out")
+"""Scores that need frozen features of the images (:mod:`sod.labels.estimates`)."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +29,11 @@ class SelectionConfig:
         outside: What happens to pseudo-masks outside the bounds: ``reject`` them, or rank them
             ``last``.
         score: What they are ranked by: ``contrast`` (mean where the mask is not zero, minus the
-            border's mean), ``agreement`` of the ensemble members, the ``product`` of the two, or
-            the score of the ``quality`` network.
+            border's mean), ``agreement`` of the ensemble members, the ``product`` of the two, the
+            score of the ``quality`` network, the IoU with the correct mask as a network has
+            ``learned`` it from the surest pseudo-masks with made errors, or the IoU with the
+            prediction of a linear student on frozen features that was trained on the
+            pseudo-masks of the other half of the images (``held_out``).
     """
 
     keep: float = 0.5
@@ -69,6 +74,7 @@ class Candidate(NamedTuple):
         border: Share of the image's border, in [0, 1].
         agreement: Agreement of the ensemble members, in [0, 1]; 1 for a single one.
         quality: Score of the quality network in [0, 1].
+        estimate: Score that is learned or of held-out students, in [0, 1]; None: not computed.
     """
 
     name: str
@@ -77,6 +83,7 @@ class Candidate(NamedTuple):
     border: float = 0.0
     agreement: float = 1.0
     quality: float = 1.0
+    estimate: float | None = None
 
     @classmethod
     def of(cls, label: Label) -> "Candidate":
@@ -87,6 +94,10 @@ class Candidate(NamedTuple):
         """Return one of the scores."""
         if kind == "product":
             return max(self.contrast, 0.0) * self.agreement
+        if kind in ESTIMATES:
+            if self.estimate is None:
+                raise SodError(f"selection.score: {kind} is not known here: use contrast")
+            return self.estimate
         values = {"contrast": self.contrast, "agreement": self.agreement, "quality": self.quality}
         return values[kind]
 

@@ -129,6 +129,15 @@ class ConnNet(LabelLearner):
         visuals = {"image": images, "target": targets, "prediction": prediction}
         return LossOutput(terms.pop("loss"), terms, visuals)
 
+    def frozen_backbone(self) -> Backbone:
+        """Return the backbone, if it is a frozen one.
+
+        Raises:
+            SodError: It is a CNN, which is trained.
+        """
+        _, frozen = frozen_part(self.network.pyramid)
+        return frozen if isinstance(frozen, Backbone) else super().frozen_backbone()
+
     def default_teacher(self) -> Method:
         """Return TokenCut on this backbone's first features.
 

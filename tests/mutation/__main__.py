@@ -52,6 +52,7 @@ TESTS = {
     "sod/labels/consensus.py": ["tests/labels", "tests/methods/generations/test_combination.py"],
     "sod/labels/selection.py": ["tests/labels"],
     "sod/labels/score.py": ["tests/labels"],
+    "sod/labels/estimates": ["tests/labels/estimates"],
 }
 """What is mutated, and the tests that are run for it, the quickest first."""
 

@@ -18,12 +18,12 @@ from sod.engine.method import Method
 from sod.engine.proposals import map_proposals
 from sod.engine.training import Training
 from sod.labels.consensus import Combine, agreements, combine
-from sod.labels.selection import SelectionConfig
+from sod.labels.selection import ESTIMATES, SelectionConfig
 from sod.labels.teachers import build_teacher
 from sod.methods.generations.pipeline import Pipeline, check_batches
 from sod.methods.generations.students import STUDENTS, StudentConfig
 from sod.methods.tokencut import TokenCut
-from sod.nn.backbones.build import BackboneConfig
+from sod.nn.backbones.build import BackboneConfig, build_backbone
 from sod.nn.backbones.vit import share_backbones
 from sod.nn.decoders.quality import QualityConfig, QualityNetwork
 from sod.refinement.kinds import Refinement, parse_refinements
@@ -115,6 +115,8 @@ class Generations(Method):
                 "checkpoint can be their first teacher (model.teachers)."
             )
         super().check_training(training)
+        if self.selection.score in ESTIMATES:
+            build_backbone(self.config)  # before hours of training rather than after
         check_batches(self, training)
 
     def fit(self, training: Training) -> None:

@@ -15,7 +15,8 @@ from sod.data.samples import Sample
 from sod.engine.checkpoint import AtomicCheckpointIO
 from sod.engine.monitors import foreground_shares
 from sod.engine.training import Training
-from sod.labels.selection import Candidate
+from sod.labels.estimates import estimated
+from sod.labels.selection import ESTIMATES, Candidate, SelectionConfig
 from sod.labels.skipping import report_failures, without_unreadable
 from sod.labels.store import LabelStore, complete_store
 from sod.labels.writing import write_labels
@@ -28,6 +29,7 @@ from sod.methods.generations.quality import (
     read_thumbnails,
     train_quality_network,
 )
+from sod.nn.backbones.build import build_backbone
 from sod.nn.backbones.vit import share_backbones
 from sod.nn.decoders.quality import QualityNetwork
 
@@ -93,6 +95,27 @@ class Labelling:
         candidates = self._candidates(number, samples, labels, agreement.mean(1))
         agreements = dict(zip(stores, agreement.mean(0).tolist(), strict=True))
         return Labelled(samples, labels, candidates, agreements)
+
+    def candidates(self, labelled: Labelled, config: SelectionConfig, seed: int) -> list[Candidate]:
+        """Return what selection may know of each label, with the estimate it ranks by, if any.
+
+        Args:
+            labelled: The images and their labels.
+            config: The rules of the selection.
+            seed: Seed of a learned estimate.
+        """
+        if config.score not in ESTIMATES:
+            return labelled.candidates
+        backbone = build_backbone(self.method.config).to(self._device)
+        return estimated(
+            labelled.candidates,
+            config,
+            labelled.samples,
+            labelled.labels,
+            backbone,
+            seed,
+            self._images.pixels,
+        )
 
     def _member_maps(
         self, number: int, members: Sequence[Member], samples: list[Sample]

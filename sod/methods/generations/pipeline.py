@@ -119,7 +119,8 @@ class Pipeline:
         path = (place or self._place(number)) / "selection.jsonl"
         if is_rank_zero() and not path.is_file():
             config = self.method.selection.of_generation(number)
-            write_selection(path, select(labelled.candidates, config))
+            candidates = self.labelling.candidates(labelled, config, self.seed * 1000 + number)
+            write_selection(path, select(candidates, config))
         barrier()
         return read_selection(path)
 

@@ -105,7 +105,7 @@ def write_selection(path: Path, verdicts: Sequence[Verdict]) -> None:
     """Write a line for each pseudo-mask: its figures, whether it was selected, and why not."""
     rows = [
         {
-            **{k: _rounded(v) for k, v in verdict.candidate._asdict().items()},
+            **{k: _rounded(v) for k, v in verdict.candidate._asdict().items() if v is not None},
             "score": _rounded(verdict.score),
             "selected": verdict.reason is None,
             "reason": verdict.reason,

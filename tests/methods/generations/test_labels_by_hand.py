@@ -30,12 +30,14 @@ from sod.data.transforms import Augmentation
 from sod.engine.method import LossOutput
 from sod.engine.trainer import FitOptions
 from sod.engine.training import Training
-from sod.labels.selection import Candidate, SelectionConfig, select
+from sod.labels.estimates.grids import Grids
+from sod.labels.selection import Candidate, Score, SelectionConfig, select
 from sod.methods.generations.ensemble import Generations
 from sod.methods.generations.pipeline import Pipeline
 from sod.methods.generations.quality import Thumbnails
 from sod.methods.generations.students import StudentConfig
 from sod.methods.student import Student, StudentNetwork
+from sod.nn.backbones.build import BackboneConfig
 from sod.nn.decoders.quality import QualityConfig, QualityNetwork
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of Lightning, on a training of one step
@@ -58,6 +60,8 @@ AGREEMENT = {"a": (0.5 + 0.5 + 0) / 3, "b": (0.4 + 7 / 15 + 4 / 15) / 3, "c": 15
 FIRST = {"a": (1.0, 0.0), "b": (0.679208, 0.0), "c": (0.2, 0.791919)}
 # Labels of the students: weights are squared qualities, 81 : 36 : 9, 1 : 4 : 1 and 4 : 4 : 49.
 COMBINED = {"a": (117 / 126, 9 / 126), "b": (0.6, 0.0), "c": (0.2, 0.8 * 8 / 57)}
+
+THIRDS = SelectionConfig(keep=1 / 3, later=2 / 3, least=1)
 
 Rows = dict[str, dict[str, Any]]
 Taught = tuple[str, dict[str, tuple[int, int]], dict[str, float]]
@@ -122,9 +126,8 @@ def build_method(**changes: Any) -> Generations:  # noqa: ANN401
             for number, name in enumerate(STUDENTS)
         ],
         keep_previous_students=False,
-        selection=SelectionConfig(keep=1 / 3, later=2 / 3, least=1),
         quality_network=QualityConfig(width=4, size=8, steps=1, batch_size=2),
-        **{"refine": "none", "power": 2.0, "teacher_weight": 0.25, **changes},
+        **{"selection": THIRDS, "refine": "none", "power": 2.0, "teacher_weight": 0.25, **changes},
     )
     method._teachers = {
         f"teacher{n}": Student(StudentNetwork("unet", 4, 32), iou=float(n)) for n in range(3)
@@ -297,3 +300,35 @@ def hand_candidates() -> list[Candidate]:
 def test_rules_of_selection(rules: dict[str, Any], names: str) -> None:
     verdicts = select(hand_candidates(), SelectionConfig(**rules))
     assert "".join(v.candidate.name for v in verdicts if v.reason is None) == names
+
+
+def test_labels_are_ranked_by_estimates(
+    images: Path,
+    taught: list[Taught],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The estimates themselves are tested where they are made; here b is said to be the best."""
+    score: Score = "learned"
+    seen: list[tuple[str, int, int]] = []
+
+    def scores(
+        grids: Grids,
+        candidates: list[Candidate],
+        config: SelectionConfig,
+        seed: int,
+        device: object,
+    ) -> Tensor:
+        assert grids.features.shape[:2] == (3, 28)  # of the descriptor
+        seen.append((config.score, seed, [int(mask[40, 40]) for mask in grids.masks][1]))
+        return torch.tensor([0.2, 0.9, 0.7])
+
+    monkeypatch.setattr("sod.labels.estimates.estimate.scores_of", scores)
+    selection = SelectionConfig(keep=1 / 3, later=1.0, least=1, score=score)
+    method = build_method(selection=selection, backbone=BackboneConfig("descriptor", None))
+    run(method, images, tmp_path / "run")
+    assert seen == [(score, 1, 173), (score, 2, 158)]  # labels of the first and second generation
+    rows = rows_of(tmp_path / "run", 1)
+    assert {name: row["estimate"] for name, row in rows.items()} == {"a": 0.2, "b": 0.9, "c": 0.7}
+    assert rows["a"]["reason"] == f"{score} 0.200 is not among the best 1"
+    assert taught[0][1:] == ({"b": (173, 0)}, {"b": 0.9})
