@@ -40,13 +40,14 @@ def main() -> None:
     size = ["--data.batch_size=8", "--data.size=288", "--trainer.max_steps=150", PRECISION]
     _fit(out / "peekaboo", [*PEEKABOO, *size], _linked(photos, 500, out))
     _measure(teacher, sets)
-    masks = ["--model.labels.kind=masks", "--data.supervised=true", "--model.labels.teacher=null"]
-    without = [f"--model.labels.teacher={teacher}"]
+    masks = ["--model.labels.kind=masks", "--data.supervised=true"]
     for number, seed in enumerate(options.seeds):
         seeded = [*STUDENT, f"--seed_everything={seed}"]
         for count in options.photos if number == 0 else [1500]:
+            folder = _linked(photos, count, out)
+            store = _labelled(folder, teacher)
             run = out / f"photos-{count}-seed-{seed}"
-            _student(run, [*seeded, *without], _linked(photos, count, out), sets)
+            _student(run, [*seeded, f"--model.labels.store={store}"], folder, sets)
         _student(out / f"masks-seed-{seed}", [*seeded, *masks], train, sets)
     lines = _table(out)
     (RESULTS / "fine_student_table.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -63,6 +64,19 @@ def _linked(photos: Sequence[Path], count: int, out: Path) -> Path:
         if not link.is_symlink():
             link.symlink_to(photo)
     return folder
+
+
+def _labelled(photos: Path, teacher: Path) -> Path:
+    """Return a store of the teacher's labels, refined as strongly as suits each."""
+    store = photos.with_name(f"labels-{photos.name}")
+    sod(
+        "predict",
+        f"--ckpt={teacher}",
+        f"--source={photos}",
+        "--refine=adaptive",
+        f"--pseudo={store}",
+    )
+    return store
 
 
 def _fit(run: Path, words: Sequence[str], train: Path) -> None:
