@@ -86,6 +86,11 @@ class LabelLearner(Method):
         """
         raise SodError(f"{type(self).__name__}: labels need a store or a teacher: name one of them")
 
+    def check_training(self, training: Training) -> None:
+        """Check data and options, of which pseudo-masks come later."""
+        training.data.expect_labels()
+        super().check_training(training)
+
     def prepare_training(self, training: Training) -> None:
         """Write the pseudo-masks that are missing, select among them, pass them to the data.
 
@@ -122,7 +127,9 @@ class LabelLearner(Method):
                 out.
         """
         self.label_weights = {name: min(max(score, 0.1), 1.0) for name, score in scores.items()}
-        data.train_on({s.image: store.path(s.name) for s in samples if s.name in scores})
+        used = [sample for sample in samples if sample.name in scores]
+        sureness = {sample.image: scores[sample.name] for sample in used}
+        data.train_on({sample.image: store.path(sample.name) for sample in used}, sureness)
 
     def targets(self, batch: Batch) -> Tensor:
         """Return the masks of a batch, ``[B, 1, H, W]`` in [0, 1].
