@@ -20,12 +20,14 @@ def test_the_largest_object_is_cut_out_along_its_label() -> None:
     levels = label((5, 15, 10, 30), (20, 24, 40, 44))
     levels[5, 10] = 127  # no pixel of the object
     levels[4, 10:30] = 90
+    levels[5:9, 20:30] = 0
+    levels[5:8, 22:29] = 255  # another object in its bounding box
     piece = cut_out(PHOTO, levels)
     assert piece is not None
     assert np.array_equal(piece.image, PHOTO[5:15, 10:30])
     assert np.array_equal(piece.label, levels[5:15, 10:30])
     expected = np.ones((10, 20), bool)
-    expected[0, 0] = False
+    expected[0, 0] = expected[:4, 10:] = False
     assert np.array_equal(piece.shown, expected)
 
 
