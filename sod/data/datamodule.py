@@ -20,6 +20,7 @@ from sod.data.groups import share_of, with_few_masks
 from sod.data.loader import Loader, default_workers
 from sod.data.sampler import share_of_step
 from sod.data.samples import Sample
+from sod.data.scenes import check_scenes, training_scenes
 from sod.data.splits import Images, Split, find_splits
 from sod.data.transforms import Augmentation, TrainTransform
 from sod.data.windows import images_together
@@ -64,6 +65,7 @@ class SaliencyData(LightningDataModule):
     shard: Shard = WHOLE  # the part of each test set that is read
     _groups = False
     _labelled: int | None = None
+    _expects_labels = False
     _kept: Images = MappingProxyType({})  # the images that a run began with
 
     def __init__(
@@ -106,6 +108,7 @@ class SaliencyData(LightningDataModule):
         self.augmentation, self.features = augmentation, features
         self.views = Views(features.views, self.seed) if features.views else None
         self._labels: Mapping[Path, Path] | None = None
+        self._sureness: Mapping[Path, float] = {}
 
     @property
     def configured_workers(self) -> int | None:
@@ -160,8 +163,8 @@ class SaliencyData(LightningDataModule):
         """Return the loader of shuffled, augmented training images.
 
         Raises:
-            SodError: A dataset is missing, a mask is missing and ``supervised`` is set, or the
-                batch of one optimiser step cannot be shared.
+            SodError: A dataset is missing, a mask is missing and ``supervised`` is set, there are
+                none to compose images with, or the batch of an optimiser step cannot be shared.
         """
         transform = TrainTransform(self.size, self.augmentation)
         samples, masks = self.train_samples(), self.supervised
@@ -170,17 +173,11 @@ class SaliencyData(LightningDataModule):
             samples = [s._replace(mask=labels[s.image]) for s in samples if s.image in labels]
         elif masks and self._groups:
             samples = with_few_masks(samples, self._labelled)
-        substitute = not (masks or self.strict or self._groups)
-        dataset = SaliencyDataset(
-            samples,
-            transform,
-            masks,
-            self.seed,
-            self._regions,
-            substitute,
-            self._groups,
-            self.views,
-        )
+        check_scenes(self.augmentation, (masks or self._expects_labels) and not self._groups)
+        scenes = training_scenes(self.augmentation, samples, self._sureness) if masks else None
+        how: dict[str, Any] = {"regions": self._regions, "views": self.views, "scenes": scenes}
+        how["substitute"] = not (masks or self.strict or self._groups)
+        dataset = SaliencyDataset(samples, transform, masks, self.seed, partial=self._groups, **how)
         trainer = self.trainer
         sharing = (trainer.world_size, trainer.accumulate_grad_batches) if trainer else (1, 1)
         return self._loader(dataset, self.process_batch_size(*sharing), training=True)
@@ -238,13 +235,20 @@ class SaliencyData(LightningDataModule):
         copy.seed = self.seed if seed is None else seed
         return copy
 
-    def train_on(self, labels: Mapping[Path, Path]) -> None:
+    def train_on(
+        self, labels: Mapping[Path, Path], sureness: Mapping[Path, float] | None = None
+    ) -> None:
         """Train on the given masks, for instance pseudo-masks, instead of the datasets' own.
 
         Args:
             labels: The mask file of each image file; images without an entry are left out.
+            sureness: How sure each of them is, or None: equally.
         """
-        self._labels = labels
+        self._labels, self._sureness = labels, sureness or {}
+
+    def expect_labels(self) -> None:
+        """Let a check pass without the masks that :meth:`train_on` will give."""
+        self._expects_labels = True
 
     def draw_regions(self, regions: Regions) -> None:
         """Also draw a region of each training image, in the workers of the loader."""

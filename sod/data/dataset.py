@@ -13,9 +13,9 @@ from typing_extensions import NotRequired
 
 from sod.core.errors import ImageError, SodError
 from sod.data.image_files import Size
-from sod.data.reading import read_image, read_mask, to_tensor
+from sod.data.labelled import Scenes, mask_of
+from sod.data.reading import read_image, to_tensor
 from sod.data.samples import Sample
-from sod.data.transforms import resize_mask
 
 Array = npt.NDArray[np.uint8]
 OnError = Literal["raise", "collect"]
@@ -133,6 +133,7 @@ class SaliencyDataset(Dataset[Item]):
             batches keep their size, and each epoch is the same for any number of workers.
         enough: The size at which images are used, of which the transform needs no more; without
             masks only, as masks have the size of the file.
+        scenes: With ``with_masks``, composes each image with others; or None.
 
     Raises:
         SodError: ``with_masks`` is set, ``partial`` is not, and a sample has no mask.
@@ -149,7 +150,9 @@ class SaliencyDataset(Dataset[Item]):
         partial: bool = False,
         views: Views | None = None,
         enough: Size | None = None,
+        scenes: Scenes | None = None,
     ) -> None:
+        self.scenes = scenes
         self.substitute = substitute
         self.samples = samples
         self.transform = transform
@@ -184,15 +187,23 @@ class SaliencyDataset(Dataset[Item]):
         if self.views is not None:
             seed = self.views.of(sample.name, seed[1])
         try:
-            image = read_image(sample.image, self.enough)
-            mask = _mask_of(sample, image) if self.with_masks else None
+            shown, image, mask = self._scene(sample, seed)
             image, mask = self.transform(image, mask, seed)
             size = (image.shape[0], image.shape[1])
             region = self.regions(sample.name, seed[1], size) if self.regions else None
         except ImageError as error:
             return Item(sample, torch.zeros(3, 0, 0), None, str(error))
         tensor = None if mask is None else torch.from_numpy(mask)
-        return Item(sample, to_tensor(image), tensor, region=region)
+        return Item(shown, to_tensor(image), tensor, region=region)
+
+    def _scene(
+        self, sample: Sample, seed: tuple[int, int, int]
+    ) -> tuple[Sample, Array, Array | None]:
+        """Return what a sample shows, before the transform."""
+        if self.scenes is not None:
+            return self.scenes(sample, seed)
+        image = read_image(sample.image, self.enough)
+        return sample, image, mask_of(sample, image) if self.with_masks else None
 
 
 def collate(items: Sequence[Item], on_error: OnError = "raise") -> Batch:
@@ -252,18 +263,3 @@ def _readable(items: Sequence[Item], on_error: OnError) -> tuple[list[Item], lis
         raise ImageError(errors[0])
     errors += [item.skipped for item in items if item.skipped is not None and item.error is None]
     return [item for item in items if item.error is None], errors
-
-
-def _mask_of(sample: Sample, image: Array) -> Array | None:
-    if sample.mask is None:
-        return None
-    mask = read_mask(sample.mask)
-    height, width = image.shape[:2]
-    if mask.shape == (height, width):
-        return mask
-    if sample.fit_mask:
-        return resize_mask(mask, height, width)
-    raise ImageError(
-        f"{sample.mask}: is {mask.shape[1]}x{mask.shape[0]}, but its image {sample.image} is "
-        f"{width}x{height}; `sod data check` lists every such pair"
-    )

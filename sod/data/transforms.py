@@ -33,6 +33,18 @@ class Augmentation:
         grey: Probability of a conversion to grey.
         blur: Probability of a Gaussian blur, σ in 0.1..2 pixels, kernel size a tenth of the
             training size.
+        paste: Probability that objects of other training images are pasted at random places, the
+            (pseudo-)mask following. At most one of ``paste``, ``mix`` and ``empty`` happens to an
+            image.
+        paste_area: Range (low, high) of the share of the image that a pasted object covers; small
+            ones are as frequent as large ones, factor for factor.
+        paste_most: Largest number of objects that are pasted into an image; the smallest is 1.
+        mix: Probability that another training image is pasted as a whole, shrunk to a tenth to
+            eight tenths of the sides, the (pseudo-)mask following (ResizeMix).
+        empty: Probability that a piece of background without any object is shown instead, with an
+            empty mask: a rectangle of a training image that lies outside of its (pseudo-)mask.
+        donors: Share of the pseudo-masks, the surest by the score of their selection, that
+            objects, photos and backgrounds are taken from. Real masks are all sure.
     """
 
     crop: float = 0.5
@@ -41,16 +53,40 @@ class Augmentation:
     jitter: float = 0.2
     grey: float = 0.0
     blur: float = 0.0
+    paste: float = 0.0
+    paste_area: tuple[float, float] = (0.002, 0.1)
+    paste_most: int = 2
+    mix: float = 0.0
+    empty: float = 0.0
+    donors: float = 0.5
 
     def __post_init__(self) -> None:
         """Raise a SodError that names the first invalid field."""
-        for field in ("flip", "jitter", "grey", "blur"):
+        for field in ("flip", "jitter", "grey", "blur", "paste", "mix", "empty"):
             if not 0 <= getattr(self, field) <= 1:
                 raise SodError(f"data.augmentation.{field}: {getattr(self, field)} is not in 0..1")
         if not 0 < self.crop <= 1:
             raise SodError(f"data.augmentation.crop: {self.crop} is not in (0, 1]")
         if self.rescale and not 0 < self.rescale[0] <= self.rescale[1]:
             raise SodError(f"data.augmentation.rescale: {self.rescale} is not (low, high), low > 0")
+        self._check_scenes()
+
+    def _check_scenes(self) -> None:
+        """Raise a SodError that names the first invalid field of composed images."""
+        low, high = self.paste_area
+        if not 0 < low <= high <= 1:
+            raise SodError(
+                f"data.augmentation.paste_area: {self.paste_area} is not (low, high) in (0, 1]"
+            )
+        if self.paste_most < 1:
+            raise SodError(f"data.augmentation.paste_most: {self.paste_most} is not at least 1")
+        if not 0 < self.donors <= 1:
+            raise SodError(f"data.augmentation.donors: {self.donors} is not in (0, 1]")
+        if (together := self.paste + self.mix + self.empty) > 1:
+            raise SodError(
+                f"data.augmentation.paste: with mix and empty {together:g} is above 1: at most one "
+                "of the three happens to an image"
+            )
 
 
 class TrainTransform:

@@ -108,6 +108,7 @@ class LabelLearner(Method):
 
     def check_training(self, training: Training) -> None:
         """Check data and options, and that there are features for the selection."""
+        training.data.expect_labels()  # pseudo-masks come later
         super().check_training(training)
         if self.labels.kind == "pseudo" and self.labels.selection.score in ESTIMATES:
             self.frozen_backbone()
@@ -150,7 +151,9 @@ class LabelLearner(Method):
                 out.
         """
         self.label_weights = {name: min(max(score, 0.1), 1.0) for name, score in scores.items()}
-        data.train_on({s.image: store.path(s.name) for s in samples if s.name in scores})
+        used = [sample for sample in samples if sample.name in scores]
+        sureness = {sample.image: scores[sample.name] for sample in used}
+        data.train_on({sample.image: store.path(sample.name) for sample in used}, sureness)
 
     def targets(self, batch: Batch) -> Tensor:
         """Return the masks of a batch, ``[B, 1, H, W]`` in [0, 1].

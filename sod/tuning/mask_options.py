@@ -26,15 +26,17 @@ MARGIN = 0.01
 
 def candidate_options(rating: Rating) -> dict[str, MasksConfig]:
     """Return the options to compare, by a description; the first is the cut alone."""
-    voters = [rating.chosen[index] for index in _voters(rating)]
-    vote = tuple(f"{voter.tap}@{voter.tau:g}" for voter in voters)
-    return {
+    options = {
         "the cut alone": MasksConfig(),
         "clean-up": MasksConfig(clean_up=True),
         "selected heads": MasksConfig(select_heads=True),
         "votes of scales": MasksConfig(scales=(1.5, 2.0)),
-        "votes of configurations": MasksConfig(vote=vote),
     }
+    voters = [rating.chosen[index] for index in _voters(rating)]
+    if voters:
+        vote = tuple(f"{voter.tap}@{voter.tau:g}" for voter in voters)
+        options["votes of configurations"] = MasksConfig(vote=vote)
+    return options
 
 
 def score_options(
@@ -117,12 +119,16 @@ def _backbone(config: BackboneConfig, masks: MasksConfig, device: str) -> Backbo
 
 
 def _voters(rating: Rating) -> list[int]:
-    """Return the best configurations of other features than the best one's, one of each."""
+    """Return the best configurations of other features than the best one's, one of each.
+
+    At least one feature is left out, to judge the options by.
+    """
     seen = {rating.best.tap}
     voters: list[int] = []
+    most = min(VOTERS, len({each.tap for each in rating.chosen}) - 2)
     for index in rating.scores.score.argsort(descending=True, stable=True).tolist():
         tap = rating.chosen[index].tap
-        if tap not in seen and len(voters) < VOTERS:
+        if tap not in seen and len(voters) < most:
             seen.add(tap)
             voters.append(index)
     return voters

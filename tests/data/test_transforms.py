@@ -161,6 +161,14 @@ def test_evaluation_changes_nothing_or_the_image_size_only() -> None:
         ({"crop": 0.0}, "crop"),
         ({"rescale": (0.0, 1.0)}, "rescale"),
         ({"rescale": (2.0, 1.0)}, "rescale"),
+        ({"paste": 1.1}, "paste"),
+        ({"mix": -0.1}, "mix"),
+        ({"empty": 2.0}, "empty"),
+        ({"paste": 0.5, "mix": 0.3, "empty": 0.3}, "paste: with mix and empty 1.1 is above 1"),
+        ({"paste_area": (0.0, 0.1)}, "paste_area"),
+        ({"paste_area": (0.2, 0.1)}, "paste_area"),
+        ({"paste_most": 0}, "paste_most"),
+        ({"donors": 0.0}, "donors"),
     ],
 )
 def test_invalid_options_are_named(options: dict[str, float], field: str) -> None:

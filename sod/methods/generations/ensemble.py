@@ -114,6 +114,7 @@ class Generations(Method):
                 "--ckpt: generations continue from their folder: give the same --out instead; a "
                 "checkpoint can be their first teacher (model.teachers)."
             )
+        training.data.expect_labels()
         super().check_training(training)
         if self.selection.score in ESTIMATES:
             build_backbone(self.config)  # before hours of training rather than after

@@ -16,10 +16,11 @@ RUN/student.ckpt, .safetensors       that network: a checkpoint, and an exported
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sod.core.distributed import barrier, is_rank_zero
 from sod.core.seed import fold_seed
+from sod.data.transforms import Augmentation
 from sod.engine.checkpoint import write_weights
 from sod.engine.method import Method
 from sod.engine.model_file import write_model
@@ -106,7 +107,7 @@ class Pipeline:
             "train": self.data.train,
             "size": self.data.size,
             "batch_size": self.data.batch_size,
-            "augmentation": asdict(self.data.augmentation),
+            "augmentation": _stated(self.data.augmentation),
         }
         if self.data.batch_size_per != "process":  # left out of older records
             data["batch_size_per"] = self.data.batch_size_per
@@ -172,3 +173,11 @@ class Pipeline:
 
     def _place(self, number: int) -> Path:
         return self.folder / f"gen{number}"
+
+
+def _stated(augmentation: Augmentation) -> dict[str, Any]:
+    """Return the augmentation; options that older records lack are left out at their defaults."""
+    unset = asdict(Augmentation())
+    later = ("paste", "paste_area", "paste_most", "mix", "empty", "donors")
+    options = asdict(augmentation)
+    return {k: v for k, v in options.items() if k not in later or v != unset[k]}
