@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
@@ -30,8 +32,7 @@ def rating() -> Rating:
     return Rating(config, TAPS, chosen, [sample], [ImageCuts(masks, (64, 64))], scores, [], [])
 
 
-def test_the_voters_are_the_best_of_other_features(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mask_options, "VOTERS", 1)
+def test_the_voters_are_the_best_of_other_features_and_leave_a_judge() -> None:
     options = candidate_options(rating())
     assert next(iter(options.values())) == MasksConfig()
     assert options["votes of configurations"].vote == ("token.1@0.3",)
@@ -45,7 +46,6 @@ def test_an_option_is_judged_by_features_of_no_option(monkeypatch: pytest.Monkey
     def found(_: object, image: Tensor, tau: float, masks: MasksConfig, tokens: int) -> Tensor:
         return full if masks.clean_up else torch.zeros_like(full)
 
-    monkeypatch.setattr(mask_options, "VOTERS", 1)
     monkeypatch.setattr(mask_options, "mask_of", found)
     monkeypatch.setattr(mask_options, "images_of", lambda *_: [image])
     scores = score_options(rating(), 100, "cpu", lambda items, *_: iter(items))
@@ -54,6 +54,12 @@ def test_an_option_is_judged_by_features_of_no_option(monkeypatch: pytest.Monkey
     assert scores["the cut alone"] == 0
     assert best_option(scores) == "clean-up"
     assert best_option({"the cut alone": 0.5, "clean-up": 0.509}) == "the cut alone"
+
+
+def test_two_features_leave_no_votes_of_configurations() -> None:
+    whole = rating()
+    two = replace(whole, chosen=whole.chosen[:4])
+    assert "votes of configurations" not in candidate_options(two)
 
 
 def test_the_majority_of_the_votes_is_the_mask(monkeypatch: pytest.MonkeyPatch) -> None:
