@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import pytest
 import torch
 from torch import Tensor
@@ -20,16 +18,17 @@ OBJECT = torch.zeros(8, 8, dtype=torch.bool)
 OBJECT[2:6, 2:6] = True
 
 
-def rating() -> Rating:
-    """Six configurations of three features: the last one's are the only judges."""
-    chosen = configurations(TAPS, [0.2, 0.3])
-    score = torch.tensor([0.5, 0.9, 0.6, 0.8, 0.1, 0.2])
+def rating(features: int = 3) -> Rating:
+    """Two configurations of each feature: of three, the last one's are the only judges."""
+    taps, count = TAPS[:features], 2 * features
+    chosen = configurations(taps, [0.2, 0.3])
+    score = torch.tensor([0.5, 0.9, 0.6, 0.8, 0.1, 0.2])[:count]
     nothing = torch.zeros_like(OBJECT)
-    masks = torch.stack([nothing, nothing, nothing, nothing, OBJECT, OBJECT])
-    scores = Scores(score, score, torch.ones(6), score, score)
+    masks = torch.stack([nothing, nothing, nothing, nothing, OBJECT, OBJECT])[:count]
+    scores = Scores(score, score, torch.ones(count), score, score)
     config = BackboneConfig("descriptor", None)
     sample = Sample("a", mask_options.__file__, None)  # type: ignore[arg-type]
-    return Rating(config, TAPS, chosen, [sample], [ImageCuts(masks, (64, 64))], scores, [], [])
+    return Rating(config, taps, chosen, [sample], [ImageCuts(masks, (64, 64))], scores, [], [])
 
 
 def test_the_voters_are_the_best_of_other_features_and_leave_a_judge() -> None:
@@ -57,9 +56,7 @@ def test_an_option_is_judged_by_features_of_no_option(monkeypatch: pytest.Monkey
 
 
 def test_two_features_leave_no_votes_of_configurations() -> None:
-    whole = rating()
-    two = replace(whole, chosen=whole.chosen[:4])
-    assert "votes of configurations" not in candidate_options(two)
+    assert "votes of configurations" not in candidate_options(rating(features=2))
 
 
 def test_the_majority_of_the_votes_is_the_mask(monkeypatch: pytest.MonkeyPatch) -> None:
