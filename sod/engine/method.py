@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any
 
 import torch
 from pytorch_lightning import LightningModule
@@ -22,7 +22,7 @@ from sod.engine.location import weights_checksums
 from sod.engine.monitors import LABEL_FREE, label_free_measures
 from sod.engine.portable import portable_arguments
 from sod.engine.proposals import map_proposals, token_proposals
-from sod.engine.together import attempt_step, predict_by_size
+from sod.engine.together import Prediction, attempt_step, predict_by_size
 from sod.nn.backbones.base import Backbone
 from sod.nn.inference import PatchModel
 from sod.refinement.calibration import NONE, Calibrations, stated
@@ -30,19 +30,6 @@ from sod.tuning.choice import Tuned
 
 if TYPE_CHECKING:
     from sod.engine.training import Training
-
-
-class Prediction(TypedDict):
-    """Saliency of one batch.
-
-    Attributes:
-        saliency: ``[B, 1, H, W]`` in [0, 1], at the size of the batch's images; of a group, one
-            ``[1, H, W]`` per image.
-        seconds: Wall-clock time per image, including the device's queue.
-    """
-
-    saliency: Tensor | list[Tensor]
-    seconds: float
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, TypedDict, TypeVar
 
 import torch
 from torch import Tensor
@@ -14,6 +14,19 @@ T = TypeVar("T")
 
 PIXELS = 2**22
 """Pixels of the images that are predicted at once; a larger image is predicted alone."""
+
+
+class Prediction(TypedDict):
+    """Saliency of one batch.
+
+    Attributes:
+        saliency: ``[B, 1, H, W]`` in [0, 1], at the size of the batch's images; of a group, one
+            ``[1, H, W]`` per image.
+        seconds: Wall-clock time per image, including the device's queue.
+    """
+
+    saliency: Tensor | list[Tensor]
+    seconds: float
 
 
 def predict_by_size(predict: Callable[[Tensor], Tensor], images: Sequence[Tensor]) -> list[Tensor]:

@@ -12,7 +12,8 @@ from sod.core.errors import SodError
 from sod.data.dataset import AnyBatch
 from sod.data.samples import Sample
 from sod.engine.background import TrainerBackground
-from sod.engine.method import Prediction, calibrations_of
+from sod.engine.method import calibrations_of
+from sod.engine.together import Prediction
 from sod.evaluation.evaluator import Evaluator, MeasuredMap, Result
 from sod.evaluation.plan import Plan
 from sod.evaluation.saved_maps import save_maps
