@@ -29,6 +29,7 @@ DATA = {
 }
 """Options of the data that concern a command, where not all of them do."""
 
+AUGMENTATION = "  --data.augmentation.*  crop, flip, jitter, ..., paste, empty: see --help_all"
 PLUGINS = "modules with methods, backbones, refinements or measures of your own, comma-separated"
 
 
@@ -87,13 +88,15 @@ class SodParser(LightningArgumentParser):
         concerned = DATA.get(command)
         rows = [
             *self._rows("", lambda key: "." not in key),
-            *self._rows("data.", lambda key: concerned is None or key[5:] in concerned),
+            *self._rows("data.", lambda key: _is_shown(key, concerned)),
         ]
         if not configured:
             rows += self._rows("model.", lambda _: True)
         width = max(len(key) for key, _ in rows) + 2
         lines += [f"  {key:<{width}}{text}" for key, text in rows]
         lines.append("")
+        if configured and concerned is None:
+            lines.append(AUGMENTATION)
         if configured:
             lines += [
                 "  --model.*     the method's parameters; `--model.help NAME` explains them",
@@ -118,6 +121,12 @@ class SodParser(LightningArgumentParser):
                 note = " (required)" if action.required else default
                 dashes = "--" if action.option_strings else ""
                 yield f"{dashes}{key}", f"{text}{note}".replace("%%", "%").replace("``", "`")
+
+
+def _is_shown(key: str, concerned: Sequence[str] | None) -> bool:
+    """Return whether the short help has a line for an option of the data."""
+    name = key.removeprefix("data.")
+    return not name.startswith("augmentation.") and (concerned is None or name in concerned)
 
 
 def read_options(
