@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import Sequence
+from itertools import chain
 from typing import Literal, NamedTuple, Protocol, TypedDict
 
 import numpy as np
@@ -14,6 +15,7 @@ from typing_extensions import NotRequired
 from sod.core.errors import ImageError, SodError
 from sod.data.image_files import Size
 from sod.data.reading import read_image, read_mask, to_tensor
+from sod.data.sample_list import sample_list
 from sod.data.samples import Sample
 from sod.data.transforms import resize_mask
 
@@ -159,7 +161,7 @@ class SaliencyDataset(Dataset[Item]):
         self.views = views
         self.enough = None if with_masks else enough
         needed = with_masks and not partial
-        unlabelled = [sample for sample in samples if sample.mask is None] if needed else []
+        unlabelled = sample_list(samples).without_mask() if needed else []
         if unlabelled:
             more = f" (and {len(unlabelled) - 1} more)" if len(unlabelled) > 1 else ""
             raise SodError(f"{unlabelled[0].image}: has no mask{more}; add it or remove the image")
@@ -174,8 +176,8 @@ class SaliencyDataset(Dataset[Item]):
         item = self._read(self.samples[index], seed)
         if item.error is None or not self.substitute:
             return item
-        following = [*self.samples[index + 1 :], *self.samples[:index]]
-        others = (self._read(sample, seed) for sample in following)
+        following = chain(range(index + 1, len(self.samples)), range(index))
+        others = (self._read(self.samples[row], seed) for row in following)
         found = next((other for other in others if other.error is None), item)
         return found._replace(skipped=item.error)
 

@@ -1,6 +1,6 @@
 """The base class of methods that are trained on pseudo-masks or real masks."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -97,7 +97,7 @@ class LabelLearner(Method):
             if not data.supervised:
                 raise SodError("labels.kind is masks, but data.supervised is false: set it.")
             return
-        samples = data.train_samples()
+        samples: Sequence[Sample] = data.train_samples()
         store = self._open_store(samples, training)
         samples = [sample for sample in samples if sample.name in store.labels]
         candidates = [Candidate.of(store.labels[sample.name]) for sample in samples]
@@ -108,7 +108,7 @@ class LabelLearner(Method):
     def use_labels(
         self,
         data: SaliencyData,
-        samples: list[Sample],
+        samples: Sequence[Sample],
         store: LabelStore,
         scores: Mapping[str, float],
     ) -> None:
@@ -154,7 +154,7 @@ class LabelLearner(Method):
         learning = [parameter for parameter in self.parameters() if parameter.requires_grad]
         return self.optimiser.build(learning, self.trainer.estimated_stepping_batches)
 
-    def _open_store(self, samples: list[Sample], training: Training) -> LabelStore:
+    def _open_store(self, samples: Sequence[Sample], training: Training) -> LabelStore:
         """Return the store with the pseudo-masks of the samples, written where they are missing."""
         labels = self.labels
         if labels.teacher is None and labels.store is not None:
