@@ -108,6 +108,8 @@ class SampleList(Sequence[Sample]):
         """Yield the strings of all rows."""
         if self._rows == range(len(texts)):
             return iter(texts)
+        if len(self._rows) > len(texts) // 8:
+            return map(list(texts).__getitem__, self._rows)
         return map(texts.__getitem__, self._rows)
 
 

@@ -5,9 +5,7 @@ from itertools import islice
 from typing import overload
 
 import numpy as np
-import numpy.typing as npt
 import torch
-from torch import Tensor
 
 _CODING = ("utf-8", "surrogateescape")
 _MARK = "\0"
@@ -35,26 +33,12 @@ class Strings(Sequence[str]):
         found = np.flatnonzero(np.frombuffer(content, np.uint8) == 0)
         if len(found) != count:
             raise ValueError("a string holds the character 0")
-        ends = torch.from_numpy(np.concatenate([[-1], found]).astype(np.int64))
-        held = (
-            torch.frombuffer(content, dtype=torch.uint8)
-            if content
-            else torch.empty(0, dtype=torch.uint8)
-        )
-        self.__setstate__((held, ends))
-
-    def __getstate__(self) -> tuple[Tensor, Tensor]:
-        """Return what is pickled: bytes and ends as tensors."""
-        return self._content, self._ends
-
-    def __setstate__(self, state: tuple[Tensor, Tensor]) -> None:
-        """Take over what was pickled."""
-        self._content, self._ends = state
-        self._bytes: memoryview = self._content.numpy().data
-        self._end: npt.NDArray[np.int64] = self._ends.numpy()
+        ends = np.concatenate([[-1], found]).astype(np.int64)
+        self._content = torch.from_numpy(np.frombuffer(content, np.uint8))
+        self._ends = torch.from_numpy(ends)
 
     def __len__(self) -> int:
-        return len(self._end) - 1
+        return len(self._ends) - 1
 
     @overload
     def __getitem__(self, index: int) -> str: ...
@@ -83,5 +67,9 @@ class Strings(Sequence[str]):
     __hash__ = None  # type: ignore[assignment]
 
     def _text(self, first: int, last: int) -> str:
-        """Return the strings of some rows, with the mark between them."""
-        return str(self._bytes[self._end[first] + 1 : self._end[last]], *_CODING)
+        """Return the strings of some rows, with the mark between them.
+
+        Arrays are made anew each time: a tensor moves when it is pickled for another process.
+        """
+        ends = self._ends.numpy()
+        return str(self._content.numpy()[ends[first] + 1 : ends[last]].data, *_CODING)

@@ -114,4 +114,5 @@ def test_worker_processes_that_are_started_anew_share_the_strings() -> None:
     samples = SampleList(map(str, range(10_000)), map(str, range(10_000)))
     pickled = ForkingPickler.dumps(samples)
     assert len(pickled) < 4000
-    assert ForkingPickler.loads(pickled)[9999] == samples[9999]
+    assert ForkingPickler.loads(pickled) == samples
+    assert samples == [Sample(str(number), Path(str(number))) for number in range(10_000)]
