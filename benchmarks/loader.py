@@ -24,7 +24,8 @@ from sod.core.errors import SodError
 from sod.data.benchmarks import find_dataset
 from sod.data.dataset import SaliencyDataset
 from sod.data.loader import Loader
-from sod.data.samples import Sample, pair
+from sod.data.pairing import pair
+from sod.data.samples import Sample
 from sod.data.synthetic import make_scene
 from sod.data.transforms import Augmentation, TrainTransform
 

@@ -6,7 +6,9 @@ from typing import NamedTuple
 from sod.core.errors import SodError
 from sod.data.catalogue import BENCHMARKS, Benchmark, KnownDefect, benchmark_called, unknown_dataset
 from sod.data.layouts import PAIRS, Folders, locate_benchmark, locate_beside, locate_own
-from sod.data.samples import Sample, is_junk, pair
+from sod.data.pairing import pair
+from sod.data.sample_list import SampleList, sample_list
+from sod.data.samples import is_junk
 from sod.data.synthetic import builtin_scenes, is_builtin
 
 __all__ = [
@@ -44,7 +46,7 @@ class Dataset(NamedTuple):
     """
 
     location: Location
-    samples: list[Sample]
+    samples: SampleList
     unmatched_masks: list[Path]
 
     @property
@@ -74,11 +76,11 @@ def find_dataset(root: Path | str, name: str, drop_defects: bool = False) -> Dat
     surplus = _names(defects, "surplus")
     dropped = surplus | (_names(defects, "wrong mask", "size mismatch") if drop_defects else set())
     resized = _names(defects, "size mismatch")
-    samples = [
-        sample._replace(fit_mask=sample.name in resized)
-        for sample in pairs.samples
-        if sample.name not in dropped
-    ]
+    samples = pairs.samples
+    if dropped:
+        samples = samples.where(lambda name, _: name not in dropped)
+    if resized:
+        samples = sample_list([s._replace(fit_mask=s.name in resized) for s in samples])
     unmatched = [path for path in pairs.unmatched_masks if path.stem not in surplus]
     return Dataset(location, samples, unmatched)
 

@@ -14,8 +14,9 @@ from rich.table import Table
 from sod.core.errors import ImageError
 from sod.core.names import one_line
 from sod.data.benchmarks import Benchmark, Location, find_location
+from sod.data.pairing import masks_by_image, pair
 from sod.data.reading import Array, grey_fraction, read_image, read_mask
-from sod.data.samples import Sample, index_by_name, masks_by_image, pair
+from sod.data.samples import Sample, index_by_name
 
 Level = Literal["defect", "known", "note"]
 UNREADABLE = "unreadable"

@@ -18,6 +18,7 @@ from sod.data.dataset import OnError, Regions, SaliencyDataset, Views
 from sod.data.features import FeaturesConfig
 from sod.data.groups import share_of, with_few_masks
 from sod.data.loader import Loader, default_workers
+from sod.data.sample_list import SampleList, joined
 from sod.data.sampler import share_of_step
 from sod.data.samples import Sample
 from sod.data.scenes import check_scenes, training_scenes
@@ -66,6 +67,7 @@ class SaliencyData(LightningDataModule):
     _groups = False
     _labelled: int | None = None
     _expects_labels = False
+    _found: tuple[tuple[str, str | None, bool], list[Split]] | None = None
     _kept: Images = MappingProxyType({})  # the images that a run began with
 
     def __init__(
@@ -167,7 +169,8 @@ class SaliencyData(LightningDataModule):
                 none to compose images with, or the batch of an optimiser step cannot be shared.
         """
         transform = TrainTransform(self.size, self.augmentation)
-        samples, masks = self.train_samples(), self.supervised
+        samples: Sequence[Sample] = self.train_samples()
+        masks = self.supervised
         if self._labels is not None:
             labels, masks = self._labels, True
             samples = [s._replace(mask=labels[s.image]) for s in samples if s.image in labels]
@@ -209,7 +212,7 @@ class SaliencyData(LightningDataModule):
         together = images_together(self.eval_batch_size, device)
         return [self._eval_loader(samples, masks=True, together=together) for samples in sets]
 
-    def test_samples(self) -> list[tuple[str, list[Sample]]]:
+    def test_samples(self) -> list[tuple[str, SampleList]]:
         """Return the name and the samples of each test dataset; a missing one raises a SodError."""
         return [(each.name, each.samples) for each in self._datasets("test", self.test)]
 
@@ -258,17 +261,26 @@ class SaliencyData(LightningDataModule):
         """Load whole groups (:mod:`sod.data.groups`), with up to ``labelled`` masks of each."""
         self._groups, self._labelled = True, labelled
 
-    def train_samples(self) -> list[Sample]:
+    def train_samples(self) -> SampleList:
         """Return the samples of all training datasets.
 
         Raises:
             SodError: A dataset is missing.
         """
-        return [s for split in self.train_splits() for s in split.samples(self._kept)]
+        return joined([split.samples(self._kept) for split in self.train_splits()])
 
     def train_splits(self) -> list[Split]:
-        """Return the training datasets as they are now; a missing one raises a SodError."""
-        return find_splits(self.root, "train", self.train, self.drop_defects)
+        """Return the training datasets as they were when they were first asked for.
+
+        They are looked up once, as that takes seconds for very many images.
+
+        Raises:
+            SodError: A dataset is missing.
+        """
+        named = (self.root, self.train, self.drop_defects)
+        if self._found is None or self._found[0] != named:
+            self._found = named, find_splits(self.root, "train", self.train, self.drop_defects)
+        return self._found[1]
 
     def keep_to(self, images: Images) -> None:
         """Train on these images only, in this order, where the datasets are among them."""
@@ -276,6 +288,8 @@ class SaliencyData(LightningDataModule):
 
     def _datasets(self, field: str, names: str | None) -> list[Dataset]:
         """Return the datasets of a comma-separated list; ``field`` is for error messages."""
+        if field == "train":
+            return [split.dataset for split in self.train_splits()]
         splits = find_splits(self.root, field, names, self.drop_defects)
         return [split.dataset for split in splits]
 

@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import Sequence
+from itertools import chain
 from typing import Literal, NamedTuple, Protocol, TypedDict
 
 import numpy as np
@@ -15,6 +16,7 @@ from sod.core.errors import ImageError, SodError
 from sod.data.image_files import Size
 from sod.data.labelled import Scenes, mask_of
 from sod.data.reading import read_image, to_tensor
+from sod.data.sample_list import sample_list
 from sod.data.samples import Sample
 
 Array = npt.NDArray[np.uint8]
@@ -162,7 +164,7 @@ class SaliencyDataset(Dataset[Item]):
         self.views = views
         self.enough = None if with_masks else enough
         needed = with_masks and not partial
-        unlabelled = [sample for sample in samples if sample.mask is None] if needed else []
+        unlabelled = sample_list(samples).without_mask() if needed else []
         if unlabelled:
             more = f" (and {len(unlabelled) - 1} more)" if len(unlabelled) > 1 else ""
             raise SodError(f"{unlabelled[0].image}: has no mask{more}; add it or remove the image")
@@ -177,8 +179,8 @@ class SaliencyDataset(Dataset[Item]):
         item = self._read(self.samples[index], seed)
         if item.error is None or not self.substitute:
             return item
-        following = [*self.samples[index + 1 :], *self.samples[:index]]
-        others = (self._read(sample, seed) for sample in following)
+        following = chain(range(index + 1, len(self.samples)), range(index))
+        others = (self._read(self.samples[row], seed) for row in following)
         found = next((other for other in others if other.error is None), item)
         return found._replace(skipped=item.error)
 

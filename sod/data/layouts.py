@@ -100,7 +100,8 @@ def locate_own(folder: Path) -> Folders | None:
     """
     if found := _best(_pairs_in(folder, PAIRS)):
         return found._replace(recursive=True)
-    masks = next(filter(None, (_child(folder, name) for name in MASK_NAMES)), None)
+    inner = _folders(folder)
+    masks = next(filter(None, (_called(name, inner) for name in MASK_NAMES)), None)
     if masks:
         return Folders(folder, masks) if _holds_images(folder) else None
     return Folders(folder, None, recursive=True) if _holds_images(folder, deep=True) else None
@@ -128,17 +129,18 @@ def _named_folders(root: Path, benchmark: Benchmark) -> Iterator[Path]:
 
 def _pairs_in(base: Path, pairs: tuple[tuple[str, str], ...]) -> Iterator[Folders]:
     """Yield the (images, masks) folders of ``base`` that hold images; the masks may be absent."""
+    inner = _folders(base)  # listed once, as it may hold very many images too
     for images_name, masks_name in pairs:
-        images = _child(base, images_name)
+        images = _called(images_name, inner)
         images = _unnested(images) if images else None
         if images and _holds_images(images, deep=True):
-            masks = _child(base, masks_name)
+            masks = _called(masks_name, inner)
             yield Folders(images, _unnested(masks) if masks else None)
 
 
 def _unnested(folder: Path) -> Path:
     """Return the innermost folder where an archive repeats its name (``X/X/...``)."""
-    inner = None if _holds_images(folder) else _child(folder, folder.name)
+    inner = None if _holds_images(folder) else _called(folder.name, _folders(folder))
     return _unnested(inner) if inner else folder
 
 
@@ -146,21 +148,24 @@ def _children(folder: Path, keys: frozenset[str] | set[str]) -> list[Path]:
     return [child for child in _folders(folder) if simplified(child.name) in keys]
 
 
-def _child(folder: Path, path: str) -> Path | None:
-    """Return the folder at a relative path in any case, preferring the exact spelling, or None."""
-    current: Path | None = folder
-    for name in path.split("/"):
-        children = _folders(current) if current else []
-        same = [child for child in children if child.name.lower() == name.lower()]
-        current = next((child for child in same if child.name == name), same[0] if same else None)
-    return current
+def _called(path: str, folders: list[Path]) -> Path | None:
+    """Return the folder at a path in any case, preferring the exact spelling, or None.
+
+    Args:
+        path: The path, relative to a folder.
+        folders: The folders inside that folder.
+    """
+    name, _, rest = path.partition("/")
+    same = [child for child in folders if child.name.lower() == name.lower()]
+    found = next((child for child in same if child.name == name), same[0] if same else None)
+    return _called(rest, _folders(found)) if found and rest else found
 
 
 def _folders(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
     with os.scandir(folder) as entries:
-        names = [entry.name for entry in entries if not is_junk(entry.name) and entry.is_dir()]
+        names = [entry.name for entry in entries if entry.is_dir() and not is_junk(entry.name)]
     return [folder / name for name in sorted(names)]
 
 

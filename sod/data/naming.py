@@ -1,7 +1,6 @@
 """Names of samples: short, and no two of them alike."""
 
 import unicodedata
-from array import array
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import PurePath
@@ -59,7 +58,10 @@ def repeated(texts: Iterable[str]) -> list[int]:
     Only hashes are kept, 8 bytes a string. All strings that are equal to another one are among
     them, and hardly ever one that is not.
     """
-    hashes = np.frombuffer(array("q", map(hash, texts)), np.int64)
+    hashes = np.fromiter(map(hash, texts), np.int64)
+    ordered = np.sort(hashes)
+    if not (ordered[1:] == ordered[:-1]).any():
+        return []
     order = np.argsort(hashes, kind="stable")
     same = hashes[order][1:] == hashes[order][:-1]
     return [int(index) for index in np.union1d(order[1:][same], order[:-1][same])]
@@ -78,13 +80,21 @@ def _with_parents(folder: str) -> list[PurePath]:
 
 def _clashing(names: Sequence[str], folders: set[str]) -> list[int]:
     """Return the indices of names whose result has the path of another result or of a folder."""
-    candidates = repeated(map(_key, names))
+    candidates = repeated(_keys(names))
     counts = Counter(_key(names[index]) for index in candidates)
     found = {index for index in candidates if counts[_key(names[index])] > 1}
     stems = {folder.rpartition(".")[0] for folder in folders if folder.endswith((".png", ".json"))}
     if stems:
         found.update(index for index, name in enumerate(names) if _key(name) in stems)
     return sorted(found)
+
+
+def _keys(names: Sequence[str]) -> Iterable[str]:
+    """Return the key of each name."""
+    joined = "".join(names)
+    if joined.isascii() and joined == joined.lower():
+        return names
+    return map(_key, names)
 
 
 def _key(name: str) -> str:

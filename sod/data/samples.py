@@ -2,13 +2,12 @@
 
 import os
 import re
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from sod.core.errors import SodError
 from sod.data.image_files import SUFFIXES
-from sod.data.naming import unique_names
 
 _DIGITS = re.compile("[0-9]+")
 _LAYOUT = str.maketrans("123456789", "0" * 9)
@@ -39,18 +38,6 @@ class Sample(NamedTuple):
         return self.name.rpartition("/")[0]
 
 
-class Pairs(NamedTuple):
-    """The result of pairing a folder of images with a folder of masks.
-
-    Args:
-        samples: One per image, in natural order; ``mask`` is None where no mask has its name.
-        unmatched_masks: Mask files whose name belongs to no image.
-    """
-
-    samples: list[Sample]
-    unmatched_masks: list[Path]
-
-
 def natural_key(text: str) -> str:
     """Return a sorting key that orders ``img2`` before ``img10``, the same on every platform.
 
@@ -62,10 +49,18 @@ def natural_key(text: str) -> str:
 
 def natural_order(texts: list[str]) -> list[str]:
     """Return texts sorted by :func:`natural_key`."""
-    layout = texts[0].translate(_LAYOUT) if texts else ""
-    if all(text.isascii() and text.translate(_LAYOUT) == layout for text in texts):
-        return sorted(texts)  # the digits are at the same places
+    if _same_layout(texts):
+        return sorted(texts)
     return sorted(texts, key=natural_key)
+
+
+def _same_layout(texts: list[str]) -> bool:
+    """Return whether all texts are ASCII and have their digits at the same places."""
+    layout = texts[0].translate(_LAYOUT) if texts else ""
+    if any(len(text) != len(layout) for text in texts):
+        return False
+    joined = "".join(texts)  # one call for all texts: they have the same length
+    return joined.isascii() and joined.translate(_LAYOUT) == layout * len(texts)
 
 
 def _numbered(digits: re.Match[str]) -> str:
@@ -107,7 +102,8 @@ def discover_files(
     if not folder.is_dir():
         raise SodError(f"{folder}: no such folder")
     ends = tuple(suffixes)  # names that begin with a dot are junk: what is left has a stem
-    found = [file for file in _files(folder, recursive) if file.lower().endswith(ends)]
+    files = _files(folder, recursive)
+    found = [file for file in files if file.endswith(ends) or file.lower().endswith(ends)]
     return natural_order(found)
 
 
@@ -122,68 +118,6 @@ def index_by_name(folder: Path, recursive: bool = False) -> dict[str, list[Path]
     for path in discover_images(folder, recursive):
         index.setdefault(name_of(path, folder), []).append(path)
     return index
-
-
-def pair(images: Path, masks: Path | None, recursive: bool = False) -> Pairs:
-    """Pair the images of one folder with the masks of another by name.
-
-    A folder of masks with the name of an image holds several masks of it, in natural order.
-
-    Args:
-        images: The folder of images.
-        masks: The folder of masks, or None. Without masks, images that differ in their suffix only
-            have it in their name.
-        recursive: Also search the subfolders of both.
-
-    Raises:
-        SodError: A folder is missing, or two images share a name by which a mask is to be found,
-            or two masks do.
-    """
-    if masks is None:
-        files = discover_images(images, recursive)
-        names = unique_names([file.relative_to(images) for file in files])
-        return Pairs([Sample(*pair) for pair in zip(names, files, strict=True)], [])
-    image_index = _unique(index_by_name(images, recursive))
-    mask_index = _unique(index_by_name(masks, recursive))
-    masks_of = masks_by_image(image_index, {name: [path] for name, path in mask_index.items()})
-    samples = [_with_masks(name, path, masks_of.get(name)) for name, path in image_index.items()]
-    unmatched = [p for name, paths in masks_of.items() if name not in image_index for p in paths]
-    return Pairs(samples, unmatched)
-
-
-def masks_by_image(
-    images: Container[str], masks: Mapping[str, Sequence[Path]]
-) -> dict[str, list[Path]]:
-    """Return the masks of each image: those of its name, or in a folder of its name.
-
-    Args:
-        images: Names of the images.
-        masks: Mask files by name.
-
-    Returns:
-        By the image's name; masks of no image by their own name.
-    """
-    found: dict[str, list[Path]] = {}
-    for name, paths in masks.items():
-        folder = name.rpartition("/")[0]
-        owner = folder if name not in images and folder in images else name
-        found.setdefault(owner, []).extend(paths)
-    return found
-
-
-def _with_masks(name: str, image: Path, masks: Sequence[Path] | None) -> Sample:
-    """Return a sample with its first mask and the further ones."""
-    if not masks:
-        return Sample(name, image)
-    return Sample(name, image, masks[0], further=tuple(masks[1:]))
-
-
-def _unique(index: Mapping[str, Sequence[Path]]) -> dict[str, Path]:
-    for name, paths in index.items():
-        if len(paths) > 1:
-            files = " and ".join(path.name for path in paths)
-            raise SodError(f"{paths[0].parent}: {files} share the name '{name}'; keep one of them")
-    return {name: paths[0] for name, paths in index.items()}
 
 
 def _files(folder: Path, recursive: bool) -> Iterator[str]:
@@ -202,5 +136,4 @@ def _files(folder: Path, recursive: bool) -> Iterator[str]:
         folders[:] = sorted(f for f in folders if not is_junk(f)) if recursive else []
         inner = Path(parent).relative_to(folder).as_posix()
         prefix = "" if inner == "." else f"{inner}/"
-        kept = (name for name in files if name[0] != "." and not is_junk(name))
-        yield from kept if not prefix else (prefix + name for name in kept)
+        yield from [prefix + name for name in files if name[0] != "." and name.lower() not in _JUNK]

@@ -1,18 +1,23 @@
 """The datasets that an option names, and those of their images that a run began with."""
 
+import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
 
 from sod.core.errors import SodError
 from sod.data.benchmarks import Dataset, find_dataset
+from sod.data.sample_list import SampleList, joined
 from sod.data.samples import Sample
+from sod.data.strings import Strings
 
 Images = Mapping[str, Sequence[str]]
 """Image files, relative to their dataset's folder of images, by the dataset's name as given."""
 
 
-class Split(NamedTuple):
+@dataclass(frozen=True)
+class Split:
     """One of the datasets that an option names.
 
     Args:
@@ -23,31 +28,32 @@ class Split(NamedTuple):
     given: str
     dataset: Dataset
 
-    @property
-    def files(self) -> list[str]:
+    @cached_property
+    def files(self) -> Strings:
         """The image files, relative to their folder."""
-        return [self._file(sample) for sample in self.dataset.samples]
+        prefix = len(str(self.dataset.location.folders.images / "x")) - 1
+        entries = self.dataset.samples.entries()
+        return Strings(file[prefix:].replace(os.sep, "/") for _, file in entries)
 
-    def samples(self, kept: Images) -> list[Sample]:
+    def samples(self, kept: Images) -> SampleList:
         """Return the samples, of the kept images where these are known.
 
         Args:
             kept: The images; one that is gone is kept, so that reading it names it, and those of
                 the others keep their places.
         """
-        if self.given not in kept:
+        if self.given not in kept or self.files == kept[self.given]:
             return self.dataset.samples
-        there = {self._file(sample): sample for sample in self.dataset.samples}
-        folder = self.dataset.location.folders.images
-        gone = {
-            file: Sample(Path(file).with_suffix("").as_posix(), folder / file)
-            for file in kept[self.given]
-            if file not in there
-        }
-        return [there.get(file) or gone[file] for file in kept[self.given]]
+        files = kept[self.given]
+        row_of = {file: row for row, file in enumerate(self.files)}
+        gone = [file for file in files if file not in row_of]
+        row_of |= {file: len(self.files) + number for number, file in enumerate(gone)}
+        everything = joined([self.dataset.samples, [self._gone(file) for file in gone]])
+        return everything.at([row_of[file] for file in files])
 
-    def _file(self, sample: Sample) -> str:
-        return sample.image.relative_to(self.dataset.location.folders.images).as_posix()
+    def _gone(self, file: str) -> Sample:
+        folder = self.dataset.location.folders.images
+        return Sample(Path(file).with_suffix("").as_posix(), folder / file)
 
 
 def find_splits(

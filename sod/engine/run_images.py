@@ -13,6 +13,7 @@ from sod.core.formats import check_format, stamp
 from sod.core.reading import read_json
 from sod.data.datamodule import SaliencyData
 from sod.data.splits import Images
+from sod.data.strings import Strings
 
 IMAGES = "images.json"
 FORMAT = 1
@@ -25,11 +26,11 @@ def write_images(folder: Path, images: Images) -> None:
     Raises:
         SodError: The file cannot be written.
     """
-    content = stamp(FORMAT) | {"images": images}
+    content = stamp(FORMAT) | {"images": {name: list(files) for name, files in images.items()}}
     write_text(folder / IMAGES, json.dumps(content, indent=1) + "\n")
 
 
-def read_images(folder: Path) -> dict[str, list[str]] | None:
+def read_images(folder: Path) -> dict[str, Strings] | None:
     """Return the images that a run began with; None where nothing was written down.
 
     Raises:
@@ -45,10 +46,13 @@ def read_images(folder: Path) -> dict[str, list[str]] | None:
     images = content.get("images")
     if not isinstance(images, dict) or not all(_is_list_of_files(f) for f in images.values()):
         raise SodError(f"{path}: is damaged: {REMEDY}.")
-    return images
+    try:
+        return {name: Strings(files) for name, files in images.items()}
+    except ValueError as error:  # no file has such a name
+        raise SodError(f"{path}: is damaged: {REMEDY}.") from error
 
 
-def files_of(data: SaliencyData) -> dict[str, list[str]]:
+def files_of(data: SaliencyData) -> dict[str, Strings]:
     """Return the training images that are there now, by the name of their dataset as given.
 
     Raises:
@@ -61,6 +65,8 @@ def changed(before: Images, now: Images) -> list[str]:
     """Return one line for each dataset with images that were added or are gone."""
     lines = []
     for name in before.keys() & now.keys():
+        if before[name] == now[name]:
+            continue
         known, there = set(before[name]), set(now[name])
         added = [file for file in now[name] if file not in known]
         gone = [file for file in before[name] if file not in there]
@@ -75,10 +81,14 @@ def changed(before: Images, now: Images) -> list[str]:
 
 
 def _is_list_of_files(value: object) -> bool:
-    return isinstance(value, list) and all(
-        isinstance(file, str) and not Path(file).is_absolute() and ".." not in Path(file).parts
-        for file in value
-    )
+    return isinstance(value, list) and all(isinstance(f, str) and _is_below(f) for f in value)
+
+
+def _is_below(file: str) -> bool:
+    """Return whether a file lies below the folder that it is relative to."""
+    if ".." not in file and file[:1] not in {"/", "\\"} and ":" not in file:
+        return True  # most do, and paths are slow for very many
+    return not Path(file).is_absolute() and ".." not in Path(file).parts
 
 
 def _some(files: list[str]) -> str:

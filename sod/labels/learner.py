@@ -1,6 +1,6 @@
 """The base class of methods that are trained on pseudo-masks or real masks."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -124,7 +124,7 @@ class LabelLearner(Method):
             if not data.supervised:
                 raise SodError("labels.kind is masks, but data.supervised is false: set it.")
             return
-        samples = data.train_samples()
+        samples: Sequence[Sample] = data.train_samples()
         store = self._open_store(samples, training)
         samples = [sample for sample in samples if sample.name in store.labels]
         candidates = [Candidate.of(store.labels[sample.name]) for sample in samples]
@@ -137,7 +137,7 @@ class LabelLearner(Method):
     def use_labels(
         self,
         data: SaliencyData,
-        samples: list[Sample],
+        samples: Sequence[Sample],
         store: LabelStore,
         scores: Mapping[str, float],
     ) -> None:
@@ -188,7 +188,7 @@ class LabelLearner(Method):
     def _estimated(
         self,
         candidates: list[Candidate],
-        samples: list[Sample],
+        samples: Sequence[Sample],
         store: LabelStore,
         training: Training,
     ) -> list[Candidate]:
@@ -208,7 +208,7 @@ class LabelLearner(Method):
             backbone.to(place)
         return [each._replace(estimate=scores[each.name]) for each in candidates]
 
-    def _open_store(self, samples: list[Sample], training: Training) -> LabelStore:
+    def _open_store(self, samples: Sequence[Sample], training: Training) -> LabelStore:
         """Return the store with the pseudo-masks of the samples, written where they are missing."""
         labels = self.labels
         if labels.teacher is None and labels.store is not None:

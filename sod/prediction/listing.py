@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from glob import escape, glob, has_magic
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -52,13 +53,13 @@ def list_inputs(sources: str | Sequence[str]) -> Inputs:
         SodError: There is nothing at a source, or no image and no video in it.
     """
     entries = [sources] if isinstance(sources, str) else list(sources)
-    files = [file for entry in entries for file in _files(entry)]
+    files = list(chain.from_iterable(map(_files, entries)))
     if repeated(files):
         files = list(dict.fromkeys(files))
     single = Path(entries[0]) if len(entries) == 1 else None
     base = single if single is not None and single.is_dir() else _common_folder(files)
     samples = SampleList(unique_names(_relative(files, base)), files)
-    if not any(map(is_video, files)):
+    if not _videos(files):
         return Inputs(samples, [])
     videos = samples.where(lambda _, file: is_video(file))
     return Inputs(samples.where(lambda _, file: not is_video(file)), list(videos))
@@ -69,6 +70,17 @@ def is_video(file: str) -> bool:
     if file.lower().endswith(_ENDS):
         return suffix_of(file) in VIDEOS
     return file.startswith(str(cameras.DEVICES)) and is_camera(Path(file))
+
+
+def _videos(files: Sequence[str]) -> list[str]:
+    """Return the files that are read as videos."""
+    ends = {file[file.rfind(".") :] for file in files}  # few, so that few need be looked at
+    devices = str(cameras.DEVICES)
+    if not any(is_video(f"x{end}") for end in ends) and not any(
+        folder.startswith(devices) for folder in _folders_of(files)
+    ):
+        return []
+    return [file for file in files if is_video(file)]
 
 
 def _files(entry: str) -> Iterator[str]:
@@ -102,10 +114,10 @@ def _folder(path: Path) -> Iterator[str]:
     if not found:
         raise SodError(f"--source {path}: there is no image in this folder.")
     prefix = "" if str(path) == "." else os.path.join(path, "")  # noqa: PTH118
-    videos = [file for file in found if is_video(file)]
+    videos = _videos(found)
     chosen = set(videos)
-    yield from (prefix + file for file in found if file not in chosen)
-    yield from (prefix + file for file in videos)
+    images = [file for file in found if file not in chosen] if videos else found
+    yield from [prefix + file for file in (*images, *videos)]
 
 
 def _matching(pattern: str) -> Iterator[str]:
@@ -118,11 +130,9 @@ def _matching(pattern: str) -> Iterator[str]:
 
 def _listed(lines: Iterable[str], entry: str) -> Iterator[str]:
     number, present = 0, Present()
-    for line in lines:
-        if not (name := line.strip()):
-            continue
-        number += 1
-        if number > FEW and name in present:
+    known = present.files
+    for number, name in enumerate(filter(None, map(str.strip, lines)), 1):
+        if name in known or (number > FEW and name in present):
             yield _plain(name)
         else:
             yield from _files(name)
@@ -135,26 +145,30 @@ class Present:
 
     To ask for each file takes minutes for a million files that the system has not seen lately, as
     their inodes lie all over the disk. Links and folders are not among them.
+
+    Attributes:
+        files: Those of the folders that were read.
     """
 
     def __init__(self) -> None:
-        self._folder: str | None = None
-        self._names: set[str] = set()
+        self.files: set[str] = set()
+        self._folders: set[str] = set()
 
     def __contains__(self, file: str) -> bool:
         folder = _folder_of(file)
-        if folder != self._folder:
-            self._folder, self._names = folder, _names_in(folder)
-        return file[len(folder) :] in self._names
+        if folder not in self._folders:
+            self._folders.add(folder)
+            self.files.update(_files_in(folder))
+        return file in self.files
 
 
-def _names_in(folder: str) -> set[str]:
-    """Return the names of the regular files in a folder; none of one that is not there."""
+def _files_in(folder: str) -> list[str]:
+    """Return the regular files in a folder that ends with a separator; none of a missing one."""
     try:
         with os.scandir(folder or ".") as entries:
-            return {entry.name for entry in entries if entry.is_file(follow_symlinks=False)}
+            return [folder + each.name for each in entries if each.is_file(follow_symlinks=False)]
     except OSError:
-        return set()
+        return []
 
 
 def _read(path: Path) -> Iterator[str]:
@@ -169,15 +183,20 @@ def _read(path: Path) -> Iterator[str]:
 
 def _relative(files: Sequence[str], base: Path) -> list[str]:
     """Return the paths of files below a folder, with ``/``."""
-    prefixes: dict[str, str] = {}
-    relative = []
-    for file in files:
-        folder = _folder_of(file)
-        if folder not in prefixes:
-            inner = Path(os.path.relpath(folder or ".", base)).as_posix()
-            prefixes[folder] = "" if inner == "." else f"{inner}/"
-        relative.append(prefixes[folder] + file[len(folder) :])
-    return relative
+    prefixes = {}
+    for folder in _folders_of(files):
+        inner = Path(os.path.relpath(folder or ".", base)).as_posix()
+        prefixes[folder] = "" if inner == "." else f"{inner}/"
+    if len(prefixes) == 1:
+        ((folder, prefix),) = prefixes.items()
+        return [prefix + file[len(folder) :] for file in files]
+    return [prefixes[_folder_of(file)] + file[file.rfind(os.sep) + 1 :] for file in files]
+
+
+def _folders_of(files: Sequence[str]) -> set[str]:
+    """Return what :func:`_folder_of` returns for some of the files."""
+    sep = os.sep
+    return {file[: file.rfind(sep) + 1] for file in files}
 
 
 def _folder_of(file: str) -> str:
@@ -187,7 +206,7 @@ def _folder_of(file: str) -> str:
 
 def _common_folder(files: Sequence[str]) -> Path:
     """Return the deepest folder that holds all files."""
-    parents = [str(Path(folder).absolute()) for folder in set(map(_folder_of, files))]
+    parents = [str(Path(folder).absolute()) for folder in _folders_of(files)]
     try:
         return Path(os.path.commonpath(parents))
     except ValueError as error:  # several drives of Windows

@@ -26,22 +26,44 @@ def without_results(samples: Sequence[Sample], folders: Sequence[Path]) -> Sampl
         SodError: Nothing is left.
     """
     own = [folder.resolve() for folder in folders if folder.exists()]
-    resolved: dict[str, bool] = {}
+    links: dict[str, set[str] | None] = {}
+    inside: dict[str, bool] = {}
 
     def foreign(_name: str, file: str) -> bool:
-        if os.path.islink(file):  # noqa: PTH114 - fast, for a million files
-            return not any(Path(file).resolve().is_relative_to(folder) for folder in own)
-        above = os.path.dirname(file)  # noqa: PTH120
-        if above not in resolved:
-            place = Path(above).resolve()
-            resolved[above] = not any(place.is_relative_to(folder) for folder in own)
-        return resolved[above]
+        above = file[: file.rfind(os.sep) + 1]
+        if above not in links:
+            links[above], inside[above] = _links_in(above), _lies_in(Path(above), own)
+        if _is_link(file, links[above]):
+            return not _lies_in(Path(file), own)
+        return not inside[above]
 
     found = sample_list(samples)
     kept = found.where(foreign) if own else found
     if not kept:
         raise SodError(f"--source: {samples[0].image} and all others are results of this program.")
     return kept
+
+
+def _lies_in(path: Path, folders: Sequence[Path]) -> bool:
+    """Return whether what a path stands for lies in one of some resolved folders."""
+    place = path.resolve()
+    return any(place.is_relative_to(folder) for folder in folders)
+
+
+def _links_in(folder: str) -> set[str] | None:
+    """Return the names of the links in a folder; None if it cannot be listed."""
+    try:
+        with os.scandir(folder or ".") as entries:
+            return {entry.name for entry in entries if entry.is_symlink()}
+    except OSError:
+        return None
+
+
+def _is_link(file: str, links: set[str] | None) -> bool:
+    """Return whether a file is a link: one of those in its folder, where these are known."""
+    if links is None:
+        return os.path.islink(file)  # noqa: PTH114
+    return bool(links) and file[file.rfind(os.sep) + 1 :] in links
 
 
 class SourceData(pl.LightningDataModule):

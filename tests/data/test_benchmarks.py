@@ -4,6 +4,7 @@ import pytest
 from helpers.image_files import write_images
 
 from sod.core.errors import SodError
+from sod.data import layouts
 from sod.data.benchmarks import available, find_dataset
 from sod.data.catalogue import BENCHMARKS, benchmark_called
 
@@ -174,3 +175,14 @@ def test_ecssd_as_published(shared: Path) -> None:
     found = find_dataset(shared / "data", "ECSSD")
     assert [s.name for s in found.samples] == [f"{i:04d}" for i in range(1, 501)]
     assert all(s.mask and s.mask.stem == s.image.stem for s in found.samples)
+
+
+def test_a_flat_folder_is_listed_a_few_times_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_images(tmp_path / "flat", "a", "b")
+    listed: list[Path] = []
+    plain = layouts._folders
+    monkeypatch.setattr(layouts, "_folders", lambda path: listed.append(path) or plain(path))
+    assert layouts.locate_own(tmp_path / "flat") == (tmp_path / "flat", None, True)
+    assert len(listed) == 2

@@ -3,14 +3,16 @@
 import os
 import pickle
 import re
-import sys
+from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 
 import pytest
+import torch.multiprocessing  # noqa: F401 - lets the pickler below share tensors
 
 from sod.data.naming import repeated, suffix_of, without_suffix
-from sod.data.sample_list import SampleList, Strings, sample_list
+from sod.data.sample_list import SampleList, joined, sample_list
 from sod.data.samples import Sample, natural_key, natural_order
+from sod.data.strings import Strings
 
 NAMES = ["a", "café/b", os.fsdecode(b"\xff"), ""]
 
@@ -51,7 +53,7 @@ def test_some_are_chosen_by_name_and_file() -> None:
 def test_a_list_takes_some_bytes_an_image() -> None:
     names = [f"{number:07}" for number in range(1000)]
     strings = Strings(names)
-    assert sys.getsizeof(strings._content) + sys.getsizeof(strings._ends) < 20_000
+    assert strings._content.nbytes + strings._ends.nbytes < 20_000
 
 
 def test_repeated_texts_are_found() -> None:
@@ -79,3 +81,38 @@ def test_the_natural_order_is_that_of_numbers_and_texts() -> None:
     same = ["p12.png", "p03.png", "p11.png"]
     assert natural_order(same) == ["p03.png", "p11.png", "p12.png"]
     assert natural_order([]) == []
+
+
+def test_blocks_of_strings_come_back_in_order() -> None:
+    texts = [f"é{number}" for number in range(9000)]
+    strings = Strings(texts)
+    assert list(strings) == texts
+    assert (strings[4096], strings[-1], strings[4095:4098]) == ("é4096", "é8999", texts[4095:4098])
+    assert strings == texts
+    assert strings == Strings(texts)
+    assert strings != texts[1:]
+    assert Strings(["a", "bc"]) != Strings(["ab", "c"])
+    with pytest.raises(ValueError, match="character 0"):
+        Strings(["a\0b"])
+
+
+def test_masks_of_a_list() -> None:
+    masks = [Path("/m/0.png"), None, Path("/m/2.png")]
+    samples = [Sample(str(at), Path(f"/i/{at}.png"), mask) for at, mask in enumerate(masks)]
+    samples.append(Sample("3", Path("/i/3.png"), Path("/m/3/a.png"), True, (Path("/m/3/b.png"),)))
+    listed = sample_list(samples)
+    assert listed == samples
+    assert listed.without_mask() == [samples[1]]
+    assert listed[1:].where(lambda name, _: name != "2") == [samples[1], samples[3]]
+    assert joined([listed[2:], samples[:2], listed]) == [*samples[2:], *samples[:2], *samples]
+    assert listed.replaced({1: samples[0]})[1] == samples[0]
+    with pytest.raises(ValueError, match="2 names, but 1 masks"):
+        SampleList("ab", "ab", "a")
+
+
+def test_worker_processes_that_are_started_anew_share_the_strings() -> None:
+    samples = SampleList(map(str, range(10_000)), map(str, range(10_000)))
+    pickled = ForkingPickler.dumps(samples)
+    assert len(pickled) < 4000
+    assert ForkingPickler.loads(pickled) == samples
+    assert samples == [Sample(str(number), Path(str(number))) for number in range(10_000)]

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from sod.core.errors import SodError
-from sod.data.samples import Sample, discover_images, natural_key, pair
+from sod.data.pairing import pair
+from sod.data.samples import Sample, discover_images, natural_key
 
 
 def touch(folder: Path, *names: str) -> Path:

@@ -52,6 +52,8 @@ def test_an_image_that_is_gone_keeps_its_place(tmp_path: Path) -> None:
     data = SaliencyData(train=str(scenes))
     before, samples = files_of(data), data.train_samples()
     samples[3].image.unlink()
+    assert files_of(data) == before  # looked up once
+    data = SaliencyData(train=str(scenes))
     now = files_of(data)
     data.keep_to(before)
     assert [sample.image for sample in data.train_samples()] == [s.image for s in samples]

@@ -7,6 +7,7 @@ import pytest
 from helpers.image_files import write_images
 
 from sod.core.errors import SodError
+from sod.prediction import listing
 from sod.prediction.listing import list_inputs
 
 
@@ -89,6 +90,16 @@ def test_a_long_list_is_as_a_short_one(monkeypatch: pytest.MonkeyPatch) -> None:
     Path("list.txt").write_text("a/1.png\na/11.png")
     with pytest.raises(SodError, match=r"a/11\.png: there is no such file"):
         list_inputs("@list.txt")
+
+
+def test_each_folder_of_a_mixed_list_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("list.txt").write_text("a/1.png\nb/c/2.png\na/2.png\nb/c/3.png")
+    read: list[str] = []
+    plain = listing._files_in
+    monkeypatch.setattr(listing, "_files_in", lambda folder: read.append(folder) or plain(folder))
+    monkeypatch.setattr(listing, "FEW", 0)
+    assert names("@list.txt") == ["a/1", "b/c/2", "a/2", "b/c/3"]
+    assert read == ["a/", "b/c/"]
 
 
 def test_images_come_before_the_videos_of_a_folder_in_natural_order() -> None:

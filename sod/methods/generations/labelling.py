@@ -47,7 +47,7 @@ class Labelled(NamedTuple):
         agreements: Mean agreement of each ensemble member with the others, by name.
     """
 
-    samples: list[Sample]
+    samples: Sequence[Sample]
     labels: LabelStore
     candidates: list[Candidate]
     agreements: dict[str, float]
@@ -72,7 +72,7 @@ class Labelling:
         self._device = torch.device("cpu")
 
     def label(
-        self, number: int, members: Sequence[Member], samples: list[Sample], fast_dev_run: bool
+        self, number: int, members: Sequence[Member], samples: Sequence[Sample], fast_dev_run: bool
     ) -> Labelled:
         """Label images, for the next generation to be trained on.
 
@@ -118,7 +118,7 @@ class Labelling:
         )
 
     def _member_maps(
-        self, number: int, members: Sequence[Member], samples: list[Sample]
+        self, number: int, members: Sequence[Member], samples: Sequence[Sample]
     ) -> dict[str, LabelStore]:
         """Return the stores with each member's maps, written where they are missing."""
         given = self.method.teacher_stores() if number == 0 else {}
@@ -161,7 +161,11 @@ class Labelling:
         return network.eval()
 
     def _combined_labels(
-        self, number: int, samples: list[Sample], stores: Mapping[str, LabelStore], scores: Tensor
+        self,
+        number: int,
+        samples: Sequence[Sample],
+        stores: Mapping[str, LabelStore],
+        scores: Tensor,
     ) -> LabelStore:
         """Return the labels of a generation, written where they are missing."""
         method = self.method
