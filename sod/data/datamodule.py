@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from copy import copy as shallow_copy
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, get_args
+from typing import Any
 
 from pytorch_lightning import LightningDataModule
 from pytorch_lightning.trainer.states import TrainerFn
@@ -13,6 +13,7 @@ from pytorch_lightning.trainer.states import TrainerFn
 from sod.core.errors import SodError
 from sod.core.seed import check_seed, run_seed
 from sod.core.shards import WHOLE, Shard
+from sod.data.arguments import BatchSizePer, check_choices, check_counts
 from sod.data.benchmarks import Dataset
 from sod.data.dataset import OnError, Regions, SaliencyDataset, Views
 from sod.data.features import FeaturesConfig
@@ -26,8 +27,6 @@ from sod.data.splits import Images, Split, find_splits
 from sod.data.transforms import Augmentation, TrainTransform
 from sod.data.windows import images_together
 from sod.data.working_size import WorkingSize
-
-BatchSizePer = Literal["process", "step"]
 
 
 class SaliencyData(LightningDataModule):
@@ -90,14 +89,8 @@ class SaliencyData(LightningDataModule):
         features: FeaturesConfig = FeaturesConfig(),  # noqa: B008 - frozen
     ) -> None:
         super().__init__()
-        counts = {"size": size, "batch_size": batch_size, "eval_batch_size": eval_batch_size}
-        for field, value in counts.items():
-            if value is not None and value < 1:
-                raise SodError(f"data.{field}: {value} is not at least 1")
-        if num_workers is not None and num_workers < 0:
-            raise SodError(f"data.num_workers: {num_workers} is negative; 0 reads in this process")
-        if batch_size_per not in get_args(BatchSizePer):
-            raise SodError(f"data.batch_size_per: '{batch_size_per}' is neither process nor step")
+        check_counts(size=size, batch_size=batch_size, eval_batch_size=eval_batch_size)
+        check_choices(num_workers, batch_size_per)
         if val_masks and val is None:
             raise SodError("data.val_masks: needs a split with masks: name it in data.val")
         self.root, self.size, self.batch_size = root, size, batch_size
