@@ -29,3 +29,13 @@ def check_choices(num_workers: int | None, batch_size_per: str) -> None:
         raise SodError(f"data.num_workers: {num_workers} is negative; 0 reads in this process")
     if batch_size_per not in get_args(BatchSizePer):
         raise SodError(f"data.batch_size_per: '{batch_size_per}' is neither process nor step")
+
+
+def check_validation(val: str | None, val_masks: bool) -> None:
+    """Check that masks are only read of a split that is named.
+
+    Raises:
+        SodError: There is none.
+    """
+    if val_masks and val is None:
+        raise SodError("data.val_masks: needs a split with masks: name it in data.val")

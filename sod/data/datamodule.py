@@ -13,7 +13,7 @@ from pytorch_lightning.trainer.states import TrainerFn
 from sod.core.errors import SodError
 from sod.core.seed import check_seed, run_seed
 from sod.core.shards import WHOLE, Shard
-from sod.data.arguments import BatchSizePer, check_choices, check_counts
+from sod.data.arguments import BatchSizePer, check_choices, check_counts, check_validation
 from sod.data.benchmarks import Dataset
 from sod.data.dataset import OnError, Regions, SaliencyDataset, Views
 from sod.data.features import FeaturesConfig
@@ -91,8 +91,7 @@ class SaliencyData(LightningDataModule):
         super().__init__()
         check_counts(size=size, batch_size=batch_size, eval_batch_size=eval_batch_size)
         check_choices(num_workers, batch_size_per)
-        if val_masks and val is None:
-            raise SodError("data.val_masks: needs a split with masks: name it in data.val")
+        check_validation(val, val_masks)
         self.root, self.size, self.batch_size = root, size, batch_size
         self.train, self.val, self.test = train, val, test
         self.batch_size_per: BatchSizePer = batch_size_per
@@ -263,9 +262,7 @@ class SaliencyData(LightningDataModule):
         return joined([split.samples(self._kept) for split in self.train_splits()])
 
     def train_splits(self) -> list[Split]:
-        """Return the training datasets as they were when they were first asked for.
-
-        They are looked up once, as that takes seconds for very many images.
+        """Return the training datasets, looked up once: of very many images that takes seconds.
 
         Raises:
             SodError: A dataset is missing.
@@ -283,8 +280,7 @@ class SaliencyData(LightningDataModule):
         """Return the datasets of a comma-separated list; ``field`` is for error messages."""
         if field == "train":
             return [split.dataset for split in self.train_splits()]
-        splits = find_splits(self.root, field, names, self.drop_defects)
-        return [split.dataset for split in splits]
+        return [each.dataset for each in find_splits(self.root, field, names, self.drop_defects)]
 
     def _eval_loader(self, samples: Sequence[Sample], masks: bool, together: int = 1) -> Loader:
         size = WorkingSize()
