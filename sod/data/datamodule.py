@@ -10,7 +10,6 @@ from typing import Any
 from pytorch_lightning import LightningDataModule
 from pytorch_lightning.trainer.states import TrainerFn
 
-from sod.core.errors import SodError
 from sod.core.seed import check_seed, run_seed
 from sod.core.shards import WHOLE, Shard
 from sod.data.arguments import BatchSizePer, check_choices, check_counts, check_validation
