@@ -57,7 +57,9 @@ def tasks(folder: Path) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", ["predict", "train", "tune", "evaluate", "export", "video"])
+@pytest.mark.parametrize(
+    "page", ["predict", "train", "tune", "calibrate", "evaluate", "export", "video"]
+)
 def test_the_commands_of_a_task_run(page: str, tasks: Path) -> None:
     pytest.importorskip("av", reason="pip install 'sod[video]'")
     if page == "train":
