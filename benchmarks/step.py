@@ -112,7 +112,7 @@ def compare(case: str, shared: Path, passes: int) -> Row:
     forward = shortest(lambda: method.backbone(batch["images"]), passes)
     refinement = shortest(refinement_of(method, batch), passes)
     loss = step()
-    with patch("sod.methods.peekaboo.BilateralGrid", PlainGrid):
+    with patch("sod.nn.losses.peekaboo.BilateralGrid", PlainGrid):
         slow = shortest(step, passes)
         difference = abs(step() - loss)
     return {
