@@ -20,7 +20,7 @@ from sod.cli.arguments import normalise, pairs
 from sod.cli.catalogue import Command
 from sod.cli.keys import plugins_of
 from sod.cli.numbers import check_numbers
-from sod.cli.parser import PLUGINS, SodParser
+from sod.cli.parser import PLUGINS, SodParser, concise
 from sod.cli.program import console
 from sod.cli.runs import without_training
 from sod.cli.tuned import expand_tuned
@@ -134,13 +134,30 @@ class SodCLI(LightningCLI):
             raise SodError("no method: give --config FILE, --ckpt FILE or --model NAME.")
         return self.model
 
-    def save_config(self, path: Path) -> None:
-        """Write the whole configuration as YAML, which reproduces the run."""
-        config = self.config.clone()
+    def save_config(self, path: Path, of: Path | None = None) -> None:
+        """Write the whole configuration as YAML, which reproduces the run.
+
+        Args:
+            path: The file.
+            of: The configuration of an earlier run to write instead of the present one; options
+                that came later get their defaults.
+
+        Raises:
+            SodError: The earlier one cannot be read, or has options that there are no more.
+        """
+        config = self._completed(of) if of else self.config.clone()
         if "overwrite" in config:
             config["overwrite"] = False  # the file goes on with the run
         with atomic_file(path) as temporary:
-            self.parser.save(config, str(temporary), overwrite=True)
+            self.parser.save(config, str(temporary), overwrite=True, skip_unset=False)
+
+    def _completed(self, file: Path) -> Namespace:
+        """Return an earlier configuration with the defaults of the options that it lacks."""
+        try:
+            completed: Namespace = self.parser.parse_path(str(file))
+        except (OSError, ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
+            raise SodError(f"{file}: {concise(str(error))}") from error
+        return completed
 
     def build_trainer(
         self,

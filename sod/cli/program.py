@@ -55,5 +55,14 @@ class Program(Protocol):
     ) -> pl.Trainer:
         """Build the configured trainer with further callbacks, and arguments that override."""
 
-    def save_config(self, path: Path) -> None:
-        """Write the whole configuration as YAML, which reproduces the run."""
+    def save_config(self, path: Path, of: Path | None = None) -> None:
+        """Write the whole configuration as YAML, which reproduces the run.
+
+        Args:
+            path: The file.
+            of: The configuration of an earlier run to write instead of the present one; options
+                that came later get their defaults.
+
+        Raises:
+            SodError: The earlier one cannot be read, or has options that there are no more.
+        """

@@ -59,21 +59,26 @@ def clear_run(folder: Path, ckpt: str | None) -> None:
         raise SodError(f"--overwrite: {folder} cannot be cleared: {error.strerror}.") from error
 
 
-def check_same_run(folder: Path, config: Path) -> None:
+def check_same_run(folder: Path, config: Path, earlier: Path) -> None:
     """Check that the run in a folder has this configuration, apart from its length and machine.
 
     Args:
         folder: The folder.
         config: A file with the present configuration.
+        earlier: A file with the run's own, completed by the defaults of later options.
 
     Raises:
         SodError: It is another one; the message names what differs.
     """
     if not (folder / CONFIG).is_file():
         raise SodError(f"--out {folder}: holds checkpoints without their {CONFIG}: {REMEDY}")
-    there = dict(_relevant(read_yaml(folder / CONFIG, "--out"), folder))
+    stated = dict(_relevant(read_yaml(folder / CONFIG, "--out"), folder))
+    completed = dict(_relevant(read_yaml(earlier, "--out"), folder))
     here = dict(_relevant(read_yaml(config, "--config"), folder))
-    keys = [k for k in {**there, **here} if there.get(k) != here.get(k)]
+    # What is not stated was null (once left out of the file), or came later.
+    unstated = {k for k in here if k not in stated and here[k] in (None, completed.get(k))}
+    there = completed | stated
+    keys = [k for k in {**there, **here} if k not in unstated and there.get(k) != here.get(k)]
     if keys:
         shown = ", ".join(f"{k} is {there.get(k)} there, {here.get(k)} here" for k in keys[:3])
         more = f", and {len(keys) - 3} more" if len(keys) > 3 else ""

@@ -9,8 +9,7 @@ from pathlib import Path
 
 from sod.core.errors import SodError
 from sod.core.files import write_text
-from sod.core.formats import check_format, stamp
-from sod.core.reading import read_json
+from sod.core.formats import read_stamped, stamp
 from sod.data.datamodule import SaliencyData
 from sod.data.splits import Images
 from sod.data.strings import Strings
@@ -37,12 +36,9 @@ def read_images(folder: Path) -> dict[str, Strings] | None:
         SodError: The file is damaged, or of a later format.
     """
     path = folder / IMAGES
-    if not path.is_file():
+    content = read_stamped(path, FORMAT, REMEDY)
+    if content is None:
         return None
-    content = read_json(path, REMEDY)
-    if not isinstance(content, dict):
-        raise SodError(f"{path}: is damaged: {REMEDY}.")
-    check_format(content, FORMAT, f"{path}")
     images = content.get("images")
     if not isinstance(images, dict) or not all(_is_list_of_files(f) for f in images.values()):
         raise SodError(f"{path}: is damaged: {REMEDY}.")

@@ -46,7 +46,8 @@ class Training:
         options: What is written, and when it stops.
         out: Folder of the run; None: ``runs/NAME/NUMBER``.
         ckpt: Checkpoint to resume or to start from, or None.
-        save_config: Writes the configuration to a file.
+        save_config: Writes the configuration to a file; with a second file, the configuration in
+            that one, completed by the defaults of the options that came later.
         print_line: Prints one line for the user.
         overwrite: Replace the run that ``out`` holds.
         resumable: Whether ``last.ckpt`` in ``out`` is gone on from where the configuration is the
@@ -59,7 +60,7 @@ class Training:
     options: FitOptions
     out: str | None
     ckpt: str | None
-    save_config: Callable[[Path], None]
+    save_config: Callable[..., None]
     print_line: Callable[[str], None]
     overwrite: bool = False
     resumable: bool = True
@@ -158,9 +159,18 @@ class Training:
             return resume
         with tempfile.TemporaryDirectory() as place:
             self.save_config(Path(place) / CONFIG)
-            check_same_run(folder, Path(place) / CONFIG)
+            check_same_run(folder, Path(place) / CONFIG, self._completed(folder, Path(place)))
         last = folder / "last.ckpt"
         return str(last) if last.is_file() else resume
+
+    def _completed(self, folder: Path, place: Path) -> Path:
+        """Return the configuration of a run in a folder, completed where it can be."""
+        completed = place / f"completed-{CONFIG}"
+        try:
+            self.save_config(completed, folder / CONFIG)
+        except SodError:  # options that there are no more: the comparison names them
+            return folder / CONFIG
+        return completed
 
     def _note_images(self, folder: Path, resume: str | None) -> None:
         """Write down the images of a run that begins, or begins to be written in this folder."""

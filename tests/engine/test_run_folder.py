@@ -77,6 +77,34 @@ def test_another_configuration_is_refused_unless_it_replaces_the_run(
     assert "would remove --ckpt" in errors()
 
 
+def test_a_run_from_before_an_option_goes_on_with_its_default(
+    scenes: Path, tmp_path: Path, errors: Callable[[], str]
+) -> None:
+    assert main(words(scenes, tmp_path, "--trainer.max_steps=1")) == 0
+    config = tmp_path / "config.yaml"
+    earlier = yaml.safe_load(config.read_text())
+    del earlier["data"]["augmentation"]["blur"], earlier["model"]["init_args"]["guard"]
+    config.write_text(yaml.safe_dump(earlier))
+    blurred = words(scenes, tmp_path, "--trainer.max_steps=2", "--data.augmentation.blur=0.5")
+    assert main(blurred) == 2
+    assert "(data.augmentation.blur is 0.0 there, 0.5 here)" in errors()
+    assert main(words(scenes, tmp_path, "--trainer.max_steps=2")) == 0
+    assert read_checkpoint(str(tmp_path / "last.ckpt"))["global_step"] == 2
+    assert yaml.safe_load(config.read_text())["data"]["augmentation"]["blur"] == 0.0
+
+
+def test_the_written_configuration_keeps_a_null_that_is_no_default(
+    scenes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words(scenes, tmp_path, "--trainer.max_steps=1")) == 0
+    written = yaml.safe_load((tmp_path / "config.yaml").read_text())
+    assert written["model"]["init_args"]["initial_targets"]["steps"] is None
+    capsys.readouterr()
+    again = ["fit", f"--config={tmp_path / 'config.yaml'}", f"--out={tmp_path}"]
+    assert main(again) == 0
+    assert "nothing to do: 1 step" in capsys.readouterr().out
+
+
 @pytest.mark.slow
 def test_overwriting_leaves_nothing_of_the_old_run(scenes: Path, tmp_path: Path) -> None:
     assert main(words(scenes, tmp_path, "--trainer.max_steps=2")) == 0

@@ -8,8 +8,7 @@ from pathlib import Path
 from sod.core.distributed import decide_on_rank_zero, is_distributed, is_rank_zero
 from sod.core.errors import SodError
 from sod.core.files import write_text
-from sod.core.formats import check_format, stamp
-from sod.core.reading import read_json
+from sod.core.formats import read_stamped, stamp
 from sod.data.samples import Sample
 from sod.labels.selection import Candidate
 from sod.labels.store import LabelStore
@@ -53,13 +52,8 @@ def _write(path: Path, key: str, candidates: Sequence[Candidate]) -> Scores:
 
 def _read(path: Path, key: str | None) -> Scores | None:
     """Return what the file holds; None if it is not there or has another key."""
-    if not path.is_file():
-        return None
-    content = read_json(path, REMEDY)
-    if not isinstance(content, dict):
-        raise SodError(f"{path}: is damaged: {REMEDY}.")
-    check_format(content, FORMAT, f"{path}")
-    if key is not None and content.get("key") != key:
+    content = read_stamped(path, FORMAT, REMEDY)
+    if content is None or (key is not None and content.get("key") != key):
         return None
     try:
         return {str(name): float(score) for name, score in content["scores"].items()}
