@@ -19,7 +19,6 @@ from common import ROOT, conditions, write_results
 from paired import Quartiles, Times, in_turns, milliseconds, ratio
 from speed_cases import (
     batch_cases,
-    connnet,
     connnet_cases,
     photos,
     step_cases,
@@ -33,6 +32,8 @@ from speed_page import page
 TARGETS = {
     "TokenCut, bilateral": 1.25,
     "TokenCut, bilateral, all measures": 1.25,
+    "ConnNet, finest: 16": 1.11,
+    "ConnNet, finest: 4": 1.11,
     "PEEKABOO step": 1.3,
 }
 FEW = 2
@@ -81,7 +82,7 @@ def around_backbones(shared: Path, images: int, passes: int) -> dict[str, Any]:
     pictures, method = photos(shared, images), tokencut(shared)
     rows = rows_of("TokenCut", in_turns(tokencut_cases(method, pictures), images, passes))
     half = math.ceil(images / 2)
-    student = connnet_cases(connnet(shared), pictures[:half])
+    student = connnet_cases(shared, pictures[:half])
     rows += rows_of("ConnNet", in_turns(student, half, FEW))
     rows += rows_of("windows", in_turns(window_cases(method, pictures[:half]), 1, FEW))
     for threads in (1, 2):

@@ -49,11 +49,11 @@ def photos(shared: Path, count: int) -> list[Photo]:
     return found
 
 
-def build(command: str, config: str, standin: str, shared: Path) -> Method:
+def build(command: str, config: str, standin: str, shared: Path, *more: str) -> Method:
     """Build the method of a config with the stand-in weights, in evaluation mode."""
     files = [str(ROOT / "configs" / config), str(ROOT / "benchmarks" / standin)]
     words = ["--config", files[0], "--config", files[1], "--data.num_workers=0"]
-    words += ["--model.backbone.weights", str(shared / WEIGHTS)]
+    words += ["--model.backbone.weights", str(shared / WEIGHTS), *more]
     return assemble(COMMANDS[command], words).method.eval()
 
 
@@ -104,14 +104,16 @@ def measuring(measures: str) -> Callable[[Photo, Tensor], Any]:
     return measure
 
 
-def connnet_cases(method: ConnNet, images: list[Photo]) -> dict[str, Case]:
-    """Return the bare backbone of a student, and its maps."""
+def connnet_cases(shared: Path, images: list[Photo]) -> dict[str, Case]:
+    """Return the bare backbone of a student, and the maps of a coarse and of a fine one."""
+    method, fine = connnet(shared, 16), connnet(shared, 4)
     _, backbone = frozen_part(method.network.pyramid)
     assert backbone is not None  # noqa: S101 - the config has a frozen backbone
     inputs = [seen_by(backbone, lambda p=p: method.saliency(p.image)) for p in images]
     return {
         "bare backbone": lambda n: backbone(inputs[n]),
-        "ConnNet, binary head": lambda n: method.saliency(images[n].image),
+        "ConnNet, finest: 16": lambda n: method.saliency(images[n].image),
+        "ConnNet, finest: 4": lambda n: fine.saliency(images[n].image),
     }
 
 
@@ -158,7 +160,8 @@ def tokencut(shared: Path) -> TokenCut:
     return cast("TokenCut", build("evaluate", "tokencut.yaml", "standin.yaml", shared))
 
 
-def connnet(shared: Path) -> ConnNet:
+def connnet(shared: Path, finest: int) -> ConnNet:
     """Return an untrained student of the generations: its cost does not depend on its weights."""
-    built = build("fit", "connnet.yaml", "student_standin.yaml", shared)
+    finer = f"--model.network.finest={finest}"
+    built = build("fit", "connnet.yaml", "student_standin.yaml", shared, finer)
     return cast("ConnNet", built)
