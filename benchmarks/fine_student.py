@@ -6,6 +6,10 @@ The first teacher is PEEKABOO, trained on 500 photos of DUTS-TR without masks. I
 DUTS-TR, on which one network with a fine decoder is trained. The same network is trained with the
 masks of ECSSD 0001-0400. Both are calibrated without masks on 100 photos of their training, and
 measured on ECSSD 0401-0500 and the pairs of DUTS-TE. Finished parts are not repeated.
+
+`--select held_out` trains on the half of the labels that students of the other half agree with.
+`--teachers RUN,...` lets students of earlier runs label the photos, combined, instead of PEEKABOO.
+`--trial` measures on ECSSD 0001-0400 alone, where options are chosen.
 """
 
 import argparse
@@ -17,6 +21,13 @@ from common import RESULTS, Row, sod, split
 
 PEEKABOO = ["--config=configs/peekaboo_plus.yaml", "--config=benchmarks/standin_peekaboo.yaml"]
 STUDENT = ["--config=benchmarks/student_standin.yaml", "--config=benchmarks/fine_student.yaml"]
+MASKS = ["--model.labels.kind=masks", "--data.supervised=true"]
+SELECT = {
+    "all": [],
+    "held_out": ["--model.labels.selection.score=held_out", "--model.labels.selection.keep=0.5"],
+}
+BACKBONE = {"name": "vit_tiny_patch16_224", "facet": "value", "block": 6, "pos_embed": "timm",
+            "weights": "../shared/weights/vit_tiny_patch16_224.safetensors"}  # fmt: skip
 PRECISION = "--trainer.precision=32-true"
 REFINE = "none,bilateral,adaptive"
 MEASURES = {"iou": "IoU", "max_f": "max F", "boundary_iou": "boundary IoU", "mae": "MAE",
@@ -31,27 +42,63 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
     counts = "how many photos of DUTS-TR, with the first seed; the others: 1,500"
     parser.add_argument("--photos", type=int, nargs="*", default=[500, 1500, 5000], help=counts)
+    parser.add_argument("--select", choices=["all", "held_out"], default="all")
+    parser.add_argument("--teachers", help="runs in --out, comma-separated, instead of PEEKABOO")
+    parser.add_argument("--steps", type=int, default=250)
+    parser.add_argument("--masks", action=argparse.BooleanOptionalAction, default=True)
+    parser.add_argument("--trial", action="store_true", help="measure on ECSSD 0001-0400 alone")
     options = parser.parse_args()
     out: Path = options.out
     train, test = split(options.shared, out / "ecssd")
-    sets = f"{test},{options.shared / 'data' / 'DUTS-TE'}"
+    sets = str(train) if options.trial else f"{test},{options.shared / 'data' / 'DUTS-TE'}"
     photos = sorted((options.shared / "data/DUTS-TR/DUTS-TR-Image").resolve().glob("*.jpg"))
-    teacher = out / "peekaboo" / "last.ckpt"
-    size = ["--data.batch_size=8", "--data.size=288", "--trainer.max_steps=150", PRECISION]
-    _fit(out / "peekaboo", [*PEEKABOO, *size], _linked(photos, 500, out))
-    _measure(teacher, sets)
-    masks = ["--model.labels.kind=masks", "--data.supervised=true"]
+    teacher = _peekaboo(photos, out, sets)
+    if options.teachers:
+        teacher = _combined(out, options.teachers.split(","))
     for number, seed in enumerate(options.seeds):
-        seeded = [*STUDENT, f"--seed_everything={seed}"]
-        for count in options.photos if number == 0 else [1500]:
+        seeded = [*STUDENT, f"--seed_everything={seed}", f"--trainer.max_steps={options.steps}"]
+        for count in options.photos if number == 0 else options.photos[:1]:
             folder = _linked(photos, count, out)
-            store = _labelled(folder, teacher)
-            run = out / f"photos-{count}-seed-{seed}"
-            _student(run, [*seeded, f"--model.labels.store={store}"], folder, sets)
-        _student(out / f"masks-seed-{seed}", [*seeded, *masks], train, sets)
+            store = f"--model.labels.store={_labelled(folder, teacher, options.teachers)}"
+            run = out / _name(options, count, seed)
+            _student(run, [*seeded, store, *SELECT[options.select]], folder, sets)
+        if options.masks:
+            _student(out / f"masks-seed-{seed}", [*seeded, *MASKS], train, sets)
     lines = _table(out)
     (RESULTS / "fine_student_table.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
     print("\n".join(lines))
+
+
+def _peekaboo(photos: Sequence[Path], out: Path, sets: str) -> Path:
+    """Return the trained first teacher."""
+    size = ["--data.batch_size=8", "--data.size=288", "--trainer.max_steps=150", PRECISION]
+    _fit(out / "peekaboo", [*PEEKABOO, *size], _linked(photos, 500, out))
+    teacher = out / "peekaboo" / "last.ckpt"
+    _measure(teacher, sets)
+    return teacher
+
+
+def _combined(out: Path, runs: Sequence[str]) -> Path:
+    """Return a checkpoint of an earlier run, or a config that combines those of several."""
+    ckpts = [str(out / run / "calibrated.ckpt") for run in runs]
+    if len(ckpts) == 1:
+        return Path(ckpts[0])
+    config = out / f"combined-{'-'.join(runs)}.yaml"
+    model = {"class_path": "Generations", "init_args": {"backbone": BACKBONE, "teachers": ckpts}}
+    config.write_text(json.dumps({"model": model}), encoding="utf-8")
+    return config
+
+
+def _name(options: argparse.Namespace, count: int, seed: int) -> str:
+    """Return the name of a student's run."""
+    parts = [f"photos-{count}"]
+    if options.select != "all":
+        parts.append(options.select)
+    if options.steps != 250:
+        parts.append(f"steps-{options.steps}")
+    if options.teachers:
+        parts.append(f"by-{options.teachers.replace(',', '-')}")
+    return "-".join([*parts, f"seed-{seed}"])
 
 
 def _linked(photos: Sequence[Path], count: int, out: Path) -> Path:
@@ -66,21 +113,18 @@ def _linked(photos: Sequence[Path], count: int, out: Path) -> Path:
     return folder
 
 
-def _labelled(photos: Path, teacher: Path) -> Path:
+def _labelled(photos: Path, teacher: Path, teachers: str | None) -> Path:
     """Return a store of the teacher's labels, refined as strongly as suits each."""
-    store = photos.with_name(f"labels-{photos.name}")
-    sod(
-        "predict",
-        f"--ckpt={teacher}",
-        f"--source={photos}",
-        "--refine=adaptive",
-        f"--pseudo={store}",
-    )
+    by = f"-by-{teachers.replace(',', '-')}" if teachers else ""
+    store = photos.with_name(f"labels-{photos.name}{by}")
+    model = f"--ckpt={teacher}" if teacher.suffix == ".ckpt" else f"--config={teacher}"
+    sod("predict", model, f"--source={photos}", "--refine=adaptive", f"--pseudo={store}")
     return store
 
 
 def _fit(run: Path, words: Sequence[str], train: Path) -> None:
-    sod("fit", *words, f"--data.train={train}", f"--out={run}")
+    if not (run / "last.ckpt").is_file():
+        sod("fit", *words, f"--data.train={train}", f"--out={run}")
 
 
 def _student(run: Path, words: Sequence[str], train: Path, sets: str) -> None:
@@ -94,9 +138,12 @@ def _student(run: Path, words: Sequence[str], train: Path, sets: str) -> None:
 
 
 def _measure(model: Path, sets: str) -> None:
-    measured = model.parent / "measured"
+    """Measure a model; on the images of choices (one set), unrefined."""
+    trial = "," not in sets
+    measured = model.parent / ("trial" if trial else "measured")
     if not (measured / "metrics.json").is_file():
-        what = ["--measures=default,boundary_iou,accuracy", f"--refine={REFINE}"]
+        refine = "none" if trial else REFINE
+        what = ["--measures=default,boundary_iou,accuracy", f"--refine={refine}"]
         place = [f"--data.test={sets}", "--pictures=false", f"--out={measured}"]
         sod("evaluate", f"--ckpt={model}", *what, *place)
 

@@ -25,6 +25,7 @@ def build_pyramid(
     stem: bool = True,
     finest: int = FINEST,
     merge: bool = False,
+    taper: bool = False,
 ) -> Pyramid:
     """Build the pyramid of a CNN, of a frozen transformer or of the descriptor.
 
@@ -38,6 +39,7 @@ def build_pyramid(
         stem: Whether to add levels that are finer than the patches of a transformer.
         finest: Stride of the finest of these levels in pixels.
         merge: Whether all features of a transformer form one level.
+        taper: Whether finer levels of the stem are narrower.
 
     Raises:
         SodError: If the model or its weights do not exist or do not fit.
@@ -50,7 +52,7 @@ def build_pyramid(
     if not stem:
         return PatchPyramid(backbone)
     levels = 1 if merge or config.name in BUILDERS else 1 + len(config.extra_features)
-    return TokenPyramid(backbone, levels, width, finest)
+    return TokenPyramid(backbone, levels, width, finest, taper)
 
 
 def frozen_part(pyramid: Pyramid) -> tuple[str, nn.Module | None]:

@@ -107,13 +107,19 @@ class TokenPyramid(Pyramid):
         width: Number of channels of the stem's levels.
         finest: Stride of the finest level in pixels, a power of two from 4 on; there is no stem
             if it is not below the patch size.
+        taper: Whether finer levels are narrower, as :func:`level_widths` has it.
 
     Raises:
         SodError: If the channels cannot be split into that many levels, or the stride is invalid.
     """
 
     def __init__(
-        self, backbone: Backbone, levels: int = 1, width: int = 32, finest: int = FINEST
+        self,
+        backbone: Backbone,
+        levels: int = 1,
+        width: int = 32,
+        finest: int = FINEST,
+        taper: bool = False,
     ) -> None:
         if backbone.channels % levels:
             raise SodError(
@@ -121,14 +127,15 @@ class TokenPyramid(Pyramid):
                 f"{levels} features of one width"
             )
         stem_strides = _stem_strides(backbone.patch_size, finest)
+        strides = stem_strides + [backbone.patch_size] * levels
         finer = len(stem_strides)
-        channels = [width] * finer + [backbone.channels // levels] * levels
-        super().__init__(channels, stem_strides + [backbone.patch_size] * levels)
+        widths = level_widths(strides, width, taper)[:finer]
+        super().__init__(widths + [backbone.channels // levels] * levels, strides)
         self.backbone = backbone
         self.count = levels
-        self.start = _first_layers(width, finest) if finer else nn.Identity()
-        inputs = [width // 2, *[width] * finer]
-        self.stem = nn.ModuleList(convolution(inputs[i], width, stride=2) for i in range(finer))
+        self.start = _first_layers(widths[0], finest) if finer else nn.Identity()
+        inputs = [widths[0] // 2, *widths] if finer else []
+        self.stem = nn.ModuleList(convolution(inputs[i], widths[i], stride=2) for i in range(finer))
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """Return the levels of the stem, then those of the blocks, the shallowest first."""
@@ -157,6 +164,17 @@ class PatchPyramid(Pyramid):
         """Return the features, as a list of one level."""
         with torch.no_grad():
             return [self.backbone.features(images)]
+
+
+def level_widths(strides: Sequence[int], width: int, taper: bool) -> list[int]:
+    """Return the number of channels of each level of a pyramid's stem and decoder.
+
+    Args:
+        strides: Of the levels, the finest first.
+        width: Number of channels of the deepest level.
+        taper: Half the channels at half the stride, 8 at least; otherwise all are alike.
+    """
+    return [max(width * stride // strides[-1], 8) if taper else width for stride in strides]
 
 
 def _stem_strides(patch: int, finest: int) -> list[int]:

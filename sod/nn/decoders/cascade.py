@@ -1,6 +1,7 @@
 """Cascade decoder: a pyramid decoded from coarse to fine, with attention on its deepest level."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from math import ceil, sqrt
 
 import torch
@@ -93,6 +94,8 @@ class Cascade(nn.Module):
         relation: Whether the deepest level has a relation block.
         layers: Number of relation layers after it.
         dropout: Share of the channels of the deepest level that are dropped in training.
+        widths: Number of channels of each decoded level, the finest first; the last is ``width``.
+            None: ``width`` for all.
     """
 
     def __init__(
@@ -102,13 +105,22 @@ class Cascade(nn.Module):
         relation: bool = True,
         layers: int = 0,
         dropout: float = 0.0,
+        widths: Sequence[int] | None = None,
     ) -> None:
         super().__init__()
+        widths = widths or [width] * len(channels)
         self.dropout = ChannelDropout(dropout)
-        self.laterals = nn.ModuleList(convolution(count, width, kernel=1) for count in channels)
+        self.laterals = nn.ModuleList(
+            convolution(count, outputs, kernel=1)
+            for count, outputs in zip(channels, widths, strict=True)
+        )
         self.relation = RelationBlock(width) if relation else nn.Identity()
         self.layers = nn.Sequential(*(RelationLayer(width) for _ in range(layers)))
-        self.fusions = nn.ModuleList(convolution(2 * width, width) for _ in channels[1:])
+        self.fusions = nn.ModuleList(convolution(2 * each, each) for each in widths[:-1])
+        self.narrowings = nn.ModuleList(
+            nn.Identity() if coarse == fine else convolution(coarse, fine, kernel=1)
+            for fine, coarse in pairwise(widths)
+        )
 
     def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
         """Decode a pyramid.
@@ -117,12 +129,13 @@ class Cascade(nn.Module):
             features: ``[B, C_i, H_i, W_i]`` of each level, the finest first.
 
         Returns:
-            ``[B, width, H_i, W_i]`` of each level, the finest first.
+            ``[B, widths_i, H_i, W_i]`` of each level, the finest first.
         """
         features = [*features[:-1], self.dropout(features[-1])]
         levels = [lateral(maps) for lateral, maps in zip(self.laterals, features, strict=True)]
         decoded = [self.layers(self.relation(levels[-1]))]
-        for fusion, level in zip(reversed(self.fusions), reversed(levels[:-1]), strict=True):
-            context = resize(decoded[0], (level.shape[-2], level.shape[-1]))
+        for i in reversed(range(len(self.fusions))):
+            level, fusion, narrowing = levels[i], self.fusions[i], self.narrowings[i]
+            context = resize(narrowing(decoded[0]), (level.shape[-2], level.shape[-1]))
             decoded.insert(0, context + fusion(torch.cat([level, context], dim=1)))
         return decoded

@@ -12,7 +12,7 @@ from sod.core.errors import SodError
 from sod.core.precision import full_precision
 from sod.nn.backbones.build import BackboneConfig
 from sod.nn.backbones.build_pyramid import build_pyramid
-from sod.nn.backbones.pyramid import FINEST, Pyramid
+from sod.nn.backbones.pyramid import FINEST, Pyramid, level_widths
 from sod.nn.decoders.cascade import Cascade
 from sod.nn.decoders.heads import HeadConfig, build_head
 from sod.nn.resize import pad_to_multiple, resize
@@ -38,6 +38,8 @@ class NetworkConfig:
         merge: Concatenate all features of a transformer to one level, instead of one level each.
         finest: Stride in pixels of the finest level of a transformer's pyramid; at the patch size
             there are no levels finer than the patches.
+        taper: Halve the channels of stem and decoder with each level of half the stride: fine
+            levels cost little then.
         deep_supervision: Also train the coarser levels on the masks.
         resolution: Where logits and masks are compared: at the size of the ``image`` (published) or
             on the ``grid`` of each level, which trains several times faster; a cube then connects
@@ -54,6 +56,7 @@ class NetworkConfig:
     dropout: float = 0.0
     merge: bool = False
     finest: int = FINEST
+    taper: bool = False
     deep_supervision: bool = False
     resolution: Resolution = "grid"
     soft: bool = False
@@ -84,15 +87,20 @@ class CascadeNetwork(nn.Module):
         self.config = config = NetworkConfig() if config is None else config
         self.pyramid = pyramid
         self.cascade: nn.Module = nn.Identity()
-        channels, coarser = pyramid.channels[0], 0
+        widths = [pyramid.channels[0]]
         if config.decoder == "cascade":
-            channels, coarser = config.width, len(pyramid.strides) - 1
+            widths = level_widths(pyramid.strides, config.width, config.taper)
             self.cascade = Cascade(
-                pyramid.channels, config.width, config.relation, config.layers, config.dropout
+                pyramid.channels,
+                config.width,
+                config.relation,
+                config.layers,
+                config.dropout,
+                widths,
             )
-        self.head = build_head(head, channels)
-        coarser = coarser if config.deep_supervision else 0
-        self.sides = nn.ModuleList(build_head(head, channels) for _ in range(coarser))
+        self.head = build_head(head, widths[0])
+        supervised = widths[1:] if config.deep_supervision else []
+        self.sides = nn.ModuleList(build_head(head, each) for each in supervised)
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """Return the logits of the finest level and, in training mode, of the coarser ones.
@@ -207,5 +215,6 @@ def build_network(
         stem=config.decoder == "cascade",
         finest=config.finest,
         merge=config.merge,
+        taper=config.taper,
     )
     return CascadeNetwork(pyramid, head, config)

@@ -9,7 +9,7 @@ from helpers.network_cases import CNN, TOKENS, disc
 from sod.core.errors import SodError
 from sod.nn.backbones.build import BackboneConfig, build_backbone
 from sod.nn.backbones.build_pyramid import build_pyramid
-from sod.nn.backbones.pyramid import TokenPyramid
+from sod.nn.backbones.pyramid import TokenPyramid, level_widths
 from sod.nn.decoders.network import to_grid
 
 
@@ -56,6 +56,16 @@ def test_token_levels_are_the_blocks_and_a_stem() -> None:
     assert torch.equal(torch.cat(levels[2:], dim=1), backbone(images))
     assert levels[0].requires_grad
     assert not levels[2].requires_grad
+
+
+def test_a_tapered_stem_halves_its_channels_with_the_stride() -> None:
+    assert level_widths([4, 8, 16, 16], 64, taper=True) == [16, 32, 64, 64]
+    assert level_widths([4, 8, 16, 32], 32, taper=True) == [8, 8, 16, 32]
+    assert level_widths([4, 8, 16, 16], 64, taper=False) == [64, 64, 64, 64]
+    pyramid = TokenPyramid(build_backbone(TOKENS), levels=2, width=64, taper=True)
+    levels = pyramid(torch.rand(1, 3, 32, 48))
+    assert [tuple(maps.shape[1:]) for maps in levels[:2]] == [(16, 8, 12), (32, 4, 6)]
+    assert pyramid.channels == (16, 32, 192, 192)
 
 
 def test_merged_features_are_one_level() -> None:

@@ -1,6 +1,7 @@
 import torch
 
 from sod.nn.decoders.cascade import Cascade
+from sod.nn.resize import resize
 
 
 def test_context_flows_from_coarse_to_fine_only() -> None:
@@ -17,6 +18,23 @@ def test_context_flows_from_coarse_to_fine_only() -> None:
     for maps in features:
         assert maps.grad is not None
         assert maps.grad.abs().sum() > 0
+
+
+def test_narrower_fine_levels_see_the_coarse_context_through_a_projection() -> None:
+    torch.manual_seed(0)
+    cascade = Cascade([3, 5], width=16, widths=[8, 16])
+    fine, coarse = torch.randn(1, 3, 6, 4), torch.randn(1, 5, 3, 2)
+    decoded = cascade([fine, coarse])
+    assert [maps.shape[1] for maps in decoded] == [8, 16]
+    context = resize(cascade.narrowings[0](decoded[1]), (6, 4))
+    joined = torch.cat([cascade.laterals[0](fine), context], dim=1)
+    torch.testing.assert_close(decoded[0], context + cascade.fusions[0](joined))
+
+
+def test_equal_widths_have_no_projection() -> None:
+    names = Cascade([3, 5], width=16, widths=[16, 16]).state_dict()
+    assert names.keys() == Cascade([3, 5], width=16).state_dict().keys()
+    assert not [name for name in names if "narrowings" in name]
 
 
 def test_relation_layers_connect_distant_positions() -> None:
