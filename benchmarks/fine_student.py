@@ -40,11 +40,13 @@ def main() -> None:
     parser.add_argument("--shared", type=Path, required=True, help="folder of data and weights")
     parser.add_argument("--out", type=Path, required=True, help="folder of runs and tables")
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
-    counts = "how many photos of DUTS-TR, with the first seed; the others: 1,500"
-    parser.add_argument("--photos", type=int, nargs="*", default=[500, 1500, 5000], help=counts)
+    counts = "how many photos of DUTS-TR; with seeds after the first only the first number"
+    parser.add_argument("--photos", type=int, nargs="*", default=[1500, 500, 5000], help=counts)
     parser.add_argument("--select", choices=["all", "held_out"], default="all")
     parser.add_argument("--teachers", help="runs in --out, comma-separated, instead of PEEKABOO")
     parser.add_argument("--steps", type=int, default=250)
+    parser.add_argument("--also", nargs="*", default=[], help="further options, as KEY=VALUE")
+    parser.add_argument("--named", default="", help="what they are called in the names of runs")
     parser.add_argument("--masks", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--trial", action="store_true", help="measure on ECSSD 0001-0400 alone")
     options = parser.parse_args()
@@ -57,6 +59,7 @@ def main() -> None:
         teacher = _combined(out, options.teachers.split(","))
     for number, seed in enumerate(options.seeds):
         seeded = [*STUDENT, f"--seed_everything={seed}", f"--trainer.max_steps={options.steps}"]
+        seeded += [f"--{each}" for each in options.also]
         for count in options.photos if number == 0 else options.photos[:1]:
             folder = _linked(photos, count, out)
             store = f"--model.labels.store={_labelled(folder, teacher, options.teachers)}"
@@ -91,7 +94,7 @@ def _combined(out: Path, runs: Sequence[str]) -> Path:
 
 def _name(options: argparse.Namespace, count: int, seed: int) -> str:
     """Return the name of a student's run."""
-    parts = [f"photos-{count}"]
+    parts = [f"photos-{count}", *filter(None, [options.named])]
     if options.select != "all":
         parts.append(options.select)
     if options.steps != 250:
