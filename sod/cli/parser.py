@@ -1,11 +1,14 @@
 """Argument parser of the commands: LightningCLI's, with short help and one-line errors."""
 
 import inspect
+import json
 import re
 import sys
 from argparse import SUPPRESS
+from ast import literal_eval
 from collections.abc import Callable, Iterable, Sequence
-from typing import NoReturn
+from contextlib import suppress
+from typing import Any, NoReturn
 
 from jsonargparse import Namespace
 from pytorch_lightning.cli import LightningArgumentParser
@@ -33,6 +36,14 @@ AUGMENTATION = "  --data.augmentation.*  crop, flip, jitter, ..., paste, empty: 
 PLUGINS = "modules with methods, backbones, refinements or measures of your own, comma-separated"
 
 
+UNION = re.compile(
+    r'Parser key "(?P<key>[^"]+)":\s+Does not validate against any of the Union subtypes\s+'
+    r"Subtypes: \[(?P<types>[^\n]*)\](?:(?!Parser key).)*?Given value: (?P<value>[^\n]*)",
+    re.DOTALL,
+)
+"""jsonargparse's error of a value that may have several types: the key, the types and the value."""
+
+
 class SodParser(LightningArgumentParser):
     """Parser that raises :class:`SodError` where argparse prints its usage and exits."""
 
@@ -43,6 +54,13 @@ class SodParser(LightningArgumentParser):
             SodError: Always.
         """
         raise SodError(concise(message)) from ex
+
+    def parse_args(self, args: Sequence[str] | None = None, *rest: Any, **named: Any) -> Namespace:  # type: ignore[override] # noqa: ANN401
+        """Parse arguments; that of a nested class comes as Python writes it, and null as None."""
+        if args is not None and len(args) == 1:
+            args = [as_json(args[0])]
+        parsed: Namespace = super().parse_args(args, *rest, **named)
+        return parsed
 
     def dests(self) -> set[str]:
         """Return all dotted keys of the parser."""
@@ -156,11 +174,28 @@ def read_options(
     return parser.read(run.__name__, summary, words)
 
 
+def as_json(argument: str) -> str:
+    """Write the value of ``--key=VALUE`` as JSON if it is Python's None, list or dict."""
+    key, separator, text = argument.partition("=")
+    if separator and (text == "None" or text[:1] in {"[", "{"}):
+        with suppress(ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+            return f"{key}={json.dumps(literal_eval(text))}"
+    return argument
+
+
 def concise(message: str) -> str:
     """Shorten a parser's message to one line: the key, the expected and the given value."""
     nested = re.search(r"- (\S+: .*? got '.*?'\.)", message)
     if nested:  # the error of a nested parser, already concise
         return nested[1]
+    refused = re.search(r"Group '[^']*' does not accept option '[^']*'", message)
+    if refused:
+        return f"{refused[0]}."
+    unions = list(UNION.finditer(message))
+    if unions:
+        names = re.sub(r"<class '(?:\w+\.)*(\w+)'>", r"\1", unions[-1]["types"])
+        kinds = names.replace("NoneType", "null").replace(", ", " or ")
+        return f"{unions[-1]['key']}: expected {kinds}, got '{unions[-1]['value']}'."
     value = re.search(
         r'key "(?P<key>[^"]+)":\s*(?P<what>[^\n]*?)\.? Got value: (?P<value>[^\n]*)', message
     )
