@@ -38,14 +38,14 @@ def main() -> None:
     photos = sorted((options.shared / "data/DUTS-TR/DUTS-TR-Image").resolve().glob("*.jpg"))
     teacher = out / "peekaboo" / "last.ckpt"
     size = ["--data.batch_size=8", "--data.size=288", "--trainer.max_steps=150", PRECISION]
-    _fit(out / "peekaboo", [*PEEKABOO, *size], _linked(photos, 500, out))
+    _fit(out / "peekaboo", [*PEEKABOO, *size], linked(photos, 500, out))
     _measure(teacher, sets)
     masks = ["--model.labels.kind=masks", "--data.supervised=true"]
     for number, seed in enumerate(options.seeds):
         seeded = [*STUDENT, f"--seed_everything={seed}"]
         for count in options.photos if number == 0 else [1500]:
-            folder = _linked(photos, count, out)
-            store = _labelled(folder, teacher)
+            folder = linked(photos, count, out)
+            store = labelled(folder, teacher)
             run = out / f"photos-{count}-seed-{seed}"
             _student(run, [*seeded, f"--model.labels.store={store}"], folder, sets)
         _student(out / f"masks-seed-{seed}", [*seeded, *masks], train, sets)
@@ -54,7 +54,7 @@ def main() -> None:
     print("\n".join(lines))
 
 
-def _linked(photos: Sequence[Path], count: int, out: Path) -> Path:
+def linked(photos: Sequence[Path], count: int, out: Path) -> Path:
     """Return a folder of links to evenly spaced photos."""
     folder = out / f"photos-{count}"
     folder.mkdir(parents=True, exist_ok=True)
@@ -66,7 +66,7 @@ def _linked(photos: Sequence[Path], count: int, out: Path) -> Path:
     return folder
 
 
-def _labelled(photos: Path, teacher: Path) -> Path:
+def labelled(photos: Path, teacher: Path) -> Path:
     """Return a store of the teacher's labels, refined as strongly as suits each."""
     store = photos.with_name(f"labels-{photos.name}")
     sod(
