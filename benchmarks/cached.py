@@ -25,7 +25,13 @@ from common import RESULTS, Row, conditions, sod, split
 from fine_student import PEEKABOO, labelled, linked
 from generations import CONFIGS
 
-KEPT = ["--data.features.cache=memory", "--data.features.views=1"]
+KEPT = "--data.features.cache=memory"
+WAYS = {
+    "plain": [],
+    "kept": [KEPT, "--data.features.views=1"],
+    "half": [KEPT, "--data.features.views=1", "--data.features.half=true"],
+    "two": [KEPT, "--data.features.views=2"],
+}
 PRECISION = "--trainer.precision=32-true"
 PHOTOS = 500
 PARTS = {
@@ -41,6 +47,7 @@ def main() -> None:
     parser.add_argument("--shared", type=Path, default=Path("../shared"))
     parser.add_argument("--out", type=Path, default=Path("out/cached"))
     parser.add_argument("--parts", default="peekaboo,connnet,generations")
+    parser.add_argument("--ways", default="plain,kept", help=f"of {', '.join(WAYS)}")
     parser.add_argument("--seeds", type=int, nargs="*", default=[0])
     parser.add_argument("--store", type=Path, help="labels of the photos for ConnNet")
     parser.add_argument("--duts", action="store_true", help="measure on DUTS-TE too")
@@ -48,9 +55,9 @@ def main() -> None:
     options = parser.parse_args()
     for part in filter(None, options.parts.split(",")):
         for seed in options.seeds:
-            for name, words in (("plain", []), ("kept", KEPT)):
-                run = options.out / f"{part}-{name}-{seed}"
-                how = [*_words(part, options), f"--seed_everything={seed}", *words]
+            for way in options.ways.split(","):
+                run = options.out / f"{part}-{way}-{seed}"
+                how = [*_words(part, options), f"--seed_everything={seed}", *WAYS[way]]
                 _part(run, how, options)
     lines = [*_table(options.out), ""]
     (RESULTS / "cached_table.md").write_text("\n".join(lines), encoding="utf-8")
