@@ -61,8 +61,8 @@ def main() -> None:
         seeded = [*STUDENT, f"--seed_everything={seed}", f"--trainer.max_steps={options.steps}"]
         seeded += [f"--{each}" for each in options.also]
         for count in options.photos if number == 0 else options.photos[:1]:
-            folder = _linked(photos, count, out)
-            store = f"--model.labels.store={_labelled(folder, teacher, options.teachers)}"
+            folder = linked(photos, count, out)
+            store = f"--model.labels.store={labelled(folder, teacher, options.teachers)}"
             run = out / _name(options, count, seed)
             _student(run, [*seeded, store, *SELECT[options.select]], folder, sets)
         if options.masks:
@@ -75,7 +75,7 @@ def main() -> None:
 def _peekaboo(photos: Sequence[Path], out: Path, sets: str) -> Path:
     """Return the trained first teacher."""
     size = ["--data.batch_size=8", "--data.size=288", "--trainer.max_steps=150", PRECISION]
-    _fit(out / "peekaboo", [*PEEKABOO, *size], _linked(photos, 500, out))
+    _fit(out / "peekaboo", [*PEEKABOO, *size], linked(photos, 500, out))
     teacher = out / "peekaboo" / "last.ckpt"
     _measure(teacher, sets)
     return teacher
@@ -104,7 +104,7 @@ def _name(options: argparse.Namespace, count: int, seed: int) -> str:
     return "-".join([*parts, f"seed-{seed}"])
 
 
-def _linked(photos: Sequence[Path], count: int, out: Path) -> Path:
+def linked(photos: Sequence[Path], count: int, out: Path) -> Path:
     """Return a folder of links to evenly spaced photos."""
     folder = out / f"photos-{count}"
     folder.mkdir(parents=True, exist_ok=True)
@@ -116,7 +116,7 @@ def _linked(photos: Sequence[Path], count: int, out: Path) -> Path:
     return folder
 
 
-def _labelled(photos: Path, teacher: Path, teachers: str | None) -> Path:
+def labelled(photos: Path, teacher: Path, teachers: str | None = None) -> Path:
     """Return a store of the teacher's labels, refined as strongly as suits each."""
     by = f"-by-{teachers.replace(',', '-')}" if teachers else ""
     store = photos.with_name(f"labels-{photos.name}{by}")

@@ -1,6 +1,5 @@
 """Lightning data module that loads datasets by name."""
 
-import os
 from collections.abc import Mapping, Sequence
 from copy import copy as shallow_copy
 from pathlib import Path
@@ -14,16 +13,17 @@ from sod.core.seed import check_seed, run_seed
 from sod.core.shards import WHOLE, Shard
 from sod.data.arguments import BatchSizePer, check_choices, check_counts, check_validation
 from sod.data.benchmarks import Dataset
-from sod.data.dataset import OnError, Regions, SaliencyDataset, Views
+from sod.data.dataset import OnError, Regions, SaliencyDataset
 from sod.data.features import FeaturesConfig
 from sod.data.groups import share_of, with_few_masks
-from sod.data.loader import Loader, default_workers
+from sod.data.loader import Loader, chosen_workers
 from sod.data.sample_list import SampleList, joined
 from sod.data.sampler import share_of_step
 from sod.data.samples import Sample
 from sod.data.scenes import check_scenes, training_scenes
 from sod.data.splits import Images, Split, find_splits
 from sod.data.transforms import Augmentation, TrainTransform
+from sod.data.views import Views, kept_views
 from sod.data.windows import images_together
 from sod.data.working_size import WorkingSize
 
@@ -100,6 +100,7 @@ class SaliencyData(LightningDataModule):
         self.val_images, self.val_masks = val_images, val_masks
         self.augmentation, self.features = augmentation, features
         self.views = Views(features.views, self.seed) if features.views else None
+        self.kept_views = kept_views(features)
         self._labels: Mapping[Path, Path] | None = None
         self._sureness: Mapping[Path, float] = {}
 
@@ -111,10 +112,8 @@ class SaliencyData(LightningDataModule):
     @property
     def num_workers(self) -> int:
         """Number of worker processes of each loader in this process."""
-        if self._num_workers is not None:
-            return self._num_workers
         processes = self.trainer.world_size if self.trainer else 1
-        return default_workers(int(os.environ.get("LOCAL_WORLD_SIZE", processes)))
+        return chosen_workers(self._num_workers, processes, memory=self.kept_views is not None)
 
     @property
     def test_names(self) -> list[str]:
@@ -171,6 +170,7 @@ class SaliencyData(LightningDataModule):
         scenes = training_scenes(self.augmentation, samples, self._sureness) if masks else None
         how: dict[str, Any] = {"regions": self._regions, "views": self.views, "scenes": scenes}
         how["substitute"] = not (masks or self.strict or self._groups)
+        how["kept"] = self.kept_views
         dataset = SaliencyDataset(samples, transform, masks, self.seed, partial=self._groups, **how)
         trainer = self.trainer
         sharing = (trainer.world_size, trainer.accumulate_grad_batches) if trainer else (1, 1)
@@ -227,6 +227,7 @@ class SaliencyData(LightningDataModule):
         copy._labels = copy._regions = None
         copy.size, copy.batch_size = size or self.size, batch_size or self.batch_size
         copy.seed = self.seed if seed is None else seed
+        copy.kept_views = self.kept_views if copy.size == self.size else kept_views(self.features)
         return copy
 
     def train_on(

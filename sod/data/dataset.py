@@ -1,7 +1,7 @@
 """Dataset that reads samples as tensors, and their collation to batches."""
 
-import zlib
 from collections.abc import Sequence
+from functools import partial
 from itertools import chain
 from typing import Literal, NamedTuple, Protocol, TypedDict
 
@@ -18,6 +18,7 @@ from sod.data.labelled import Scenes, mask_of
 from sod.data.reading import read_image, to_tensor
 from sod.data.sample_list import sample_list
 from sod.data.samples import Sample
+from sod.data.views import KeptViews, View, Views
 
 Array = npt.NDArray[np.uint8]
 OnError = Literal["raise", "collect"]
@@ -41,22 +42,6 @@ class Regions(Protocol):
         Raises:
             ImageError: A file cannot be read; the message names it.
         """
-
-
-class Views(NamedTuple):
-    """A fixed number of augmented views of each image.
-
-    Args:
-        number: How many.
-        seed: Decides them, together with the image's name.
-    """
-
-    number: int
-    seed: int
-
-    def of(self, name: str, epoch: int) -> tuple[int, int, int]:
-        """Return the seed of the view that an epoch uses, in the form of ``Transform``."""
-        return self.seed, epoch % self.number, zlib.crc32(name.encode())
 
 
 class Item(NamedTuple):
@@ -136,6 +121,7 @@ class SaliencyDataset(Dataset[Item]):
         enough: The size at which images are used, of which the transform needs no more; without
             masks only, as masks have the size of the file.
         scenes: With ``with_masks``, composes each image with others; or None.
+        kept: Keeps the ``views``, where no ``scenes`` compose them, for this process; or None.
 
     Raises:
         SodError: ``with_masks`` is set, ``partial`` is not, and a sample has no mask.
@@ -153,7 +139,9 @@ class SaliencyDataset(Dataset[Item]):
         views: Views | None = None,
         enough: Size | None = None,
         scenes: Scenes | None = None,
+        kept: KeptViews | None = None,
     ) -> None:
+        self.kept = None if views is None or scenes is not None else kept
         self.scenes = scenes
         self.substitute = substitute
         self.samples = samples
@@ -189,14 +177,25 @@ class SaliencyDataset(Dataset[Item]):
         if self.views is not None:
             seed = self.views.of(sample.name, seed[1])
         try:
-            shown, image, mask = self._scene(sample, seed)
-            image, mask = self.transform(image, mask, seed)
-            size = (image.shape[0], image.shape[1])
+            view = self._view(sample, seed)
+            size = (view.image.shape[0], view.image.shape[1])
             region = self.regions(sample.name, seed[1], size) if self.regions else None
         except ImageError as error:
             return Item(sample, torch.zeros(3, 0, 0), None, str(error))
-        tensor = None if mask is None else torch.from_numpy(mask)
-        return Item(shown, to_tensor(image), tensor, region=region)
+        # Kept arrays stay as they are, whatever is done with a batch.
+        mask = None if view.mask is None else torch.tensor(view.mask)
+        return Item(view.sample, to_tensor(view.image), mask, region=region)
+
+    def _view(self, sample: Sample, seed: tuple[int, int, int]) -> View:
+        """Return a transformed sample, kept or new."""
+        if self.kept is None:
+            return self._new_view(sample, seed)
+        read = partial(self._new_view, sample, seed)
+        return self.kept.recall(sample, self.with_masks, seed, read)
+
+    def _new_view(self, sample: Sample, seed: tuple[int, int, int]) -> View:
+        shown, image, mask = self._scene(sample, seed)
+        return View(shown, *self.transform(image, mask, seed))
 
     def _scene(
         self, sample: Sample, seed: tuple[int, int, int]

@@ -13,11 +13,14 @@ class FeaturesConfig:
     Args:
         cache: ``none``: in every step; ``memory`` or ``disk``: once for each image that differs.
         folder: Folder of the disk cache, which several runs and processes may share.
-        limit: Gibibytes that are kept, of each process; what comes later is computed in every step.
+        limit: Gibibytes of features that are kept, of each process, and as many of views in memory;
+            what comes later is computed, or read, in every step.
         half: Keep them in half precision, in half of the space, with a rounding error of 0.0005 of
             each value.
         views: Augmented views of each training image, drawn once by the seed and used in turn;
-            null: new ones in every epoch, which a cache cannot know.
+            null: new ones in every epoch, which a cache cannot know. A method without a frozen
+            backbone draws new ones all the same. In memory without a GPU, data.num_workers is 0 by
+            default, as the views are kept by the process that trains.
     """
 
     cache: Literal["none", "memory", "disk"] = "none"

@@ -1,5 +1,6 @@
 """Deterministic data loader that can resume within an epoch."""
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TypedDict
 
@@ -59,6 +60,8 @@ class Loader:
         groups: bool = False,
         together: int = 1,
     ) -> None:
+        if workers:
+            dataset.kept = None  # each worker would keep views of its own
         self.dataset = dataset
         self.batch_size = batch_size
         self.sampler = _sampler(dataset, batch_size, training, groups, (replicas, rank))
@@ -166,3 +169,19 @@ def default_workers(processes: int = 1) -> int:
     """
     share = cpu_share(processes)
     return min(share, 8) if share > 1 else 0
+
+
+def chosen_workers(configured: int | None, processes: int, memory: bool = False) -> int:
+    """Return the number of workers of each loader in this process.
+
+    Args:
+        configured: The number that was asked for; None for the default.
+        processes: World size, all on this machine unless the environment says otherwise.
+        memory: Whether most images come from this process's memory, of which workers know nothing:
+            the default is none then, but on a GPU, which should not wait for the first images.
+    """
+    if configured is not None:
+        return configured
+    if memory and not torch.cuda.is_available():
+        return 0
+    return default_workers(int(os.environ.get("LOCAL_WORLD_SIZE", processes)))

@@ -134,7 +134,8 @@ def training_trainer(
     """
     check_best(data, options)
     check_size(method, data)
-    use_cache(method, data.features)
+    if not use_cache(method, data.features):
+        data.views = data.kept_views = None  # fixed ones would save nothing
     scored = method.logs_score() and (data.val is not None or data.val_images > 0)
     best = BestScore(options.best, BEST[options.best]) if scored else None
     callbacks: list[Callback] = [

@@ -7,6 +7,9 @@ from sod.core.distributed import all_reduce_sum
 from sod.core.precision import full_precision
 from sod.nn.precision import KeepsPrecision
 
+CHANNELS = 64
+"""Channels that are summed together: their float64 values have to fit into a CPU's cache."""
+
 
 class Standardise(KeepsPrecision):
     """Scale each channel to mean 0 and standard deviation 1 over the training data seen so far.
@@ -42,13 +45,12 @@ class Standardise(KeepsPrecision):
         if self.batches >= self.horizon:
             return
         features = features.detach().to(self.count.device)
-        values = features.double().transpose(0, 1).flatten(1)
-        new = torch.cat(
-            [values.sum(1), values.square().sum(1), values.new_tensor([values.shape[1]])]
-        )
+        sums = [_sums(part) for part in torch.split(features, CHANNELS, dim=1)]
+        number = self.count.new_tensor([features[:, 0].numel()])
+        new = torch.cat([*(total for total, _ in sums), *(each for _, each in sums), number])
         new = all_reduce_sum(new)
-        self.total += new[: len(values)]
-        self.squares += new[len(values) : -1]
+        self.total += new[: len(self.total)]
+        self.squares += new[len(self.total) : -1]
         self.count += new[-1]
         self.batches += 1
 
@@ -66,3 +68,9 @@ class Standardise(KeepsPrecision):
         factors = torch.stack([-mean * scale, scale]).float().to(features.device)
         shift, scale = factors.view(2, 1, -1, 1, 1)
         return torch.addcmul(shift, full_precision(features), scale)
+
+
+def _sums(features: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the sums of the values and of their squares of each channel, float64 ``[C]``."""
+    values = features.transpose(0, 1).flatten(1).double()
+    return values.sum(1), values.square_().sum(1)

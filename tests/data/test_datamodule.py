@@ -9,9 +9,10 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 
 from sod.core.errors import SodError
 from sod.data.datamodule import SaliencyData
-from sod.data.dataset import Batch, Views
+from sod.data.dataset import Batch
 from sod.data.features import FeaturesConfig
 from sod.data.reading import read_image_tensor
+from sod.data.views import Views
 
 Step = tuple[int, int, tuple[str, ...], float]  # epoch, batch, names, mean of the images
 
@@ -215,3 +216,7 @@ def test_a_variant_differs_in_its_arguments_only() -> None:
     assert other.features == data.features
     assert other.views == data.views == Views(3, 5), "students share the views"
     assert other._labels is None
+    assert same.kept_views is data.kept_views is not None, "and those in memory"
+    assert other.kept_views is not data.kept_views, "of one size"
+    assert SaliencyData(features=FeaturesConfig("memory")).kept_views is None
+    assert SaliencyData(features=FeaturesConfig("disk", views=3)).kept_views is None

@@ -7,11 +7,12 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 from sod.core.errors import ImageError, SodError
-from sod.data.dataset import Item, SaliencyDataset, Views, collate
+from sod.data.dataset import Item, SaliencyDataset, collate
 from sod.data.masking import Masker, MaskingConfig, PatchRegions
 from sod.data.reading import read_image, to_tensor
 from sod.data.samples import Sample
 from sod.data.transforms import Augmentation, EvalTransform, TrainTransform
+from sod.data.views import KeptViews, Views
 
 PLAIN = Augmentation(crop=1.0, flip=0.0, jitter=0.0)
 
@@ -154,3 +155,36 @@ def test_a_few_views_are_used_in_turn_and_follow_the_name(tmp_path: Path) -> Non
     assert [int(drawn[3 * epoch].region or 0) for epoch in range(4)] == [0, 1, 2, 3]
     drawn.views = Views(2, 5)
     assert [int(drawn[3 * epoch].region or 0) for epoch in range(4)] == [0, 1, 0, 1]
+
+
+def test_kept_views_are_read_once_and_again_with_another_mask(tmp_path: Path) -> None:
+    one, other = (sample(tmp_path, name, (40, 40), (40, 40)) for name in ("a", "bb"))
+    Image.fromarray(np.eye(40, dtype=np.uint8) * 200).save(str(one.mask))
+    transform = TrainTransform(16, Augmentation())
+    views = Views(2, 5)
+    plain = SaliencyDataset([one], transform, True, views=views)
+    kept = KeptViews(limit=3.5 * 16 * 16 * 4 / 2**30)  # three views of image and mask
+    dataset = SaliencyDataset([one], transform, True, views=views, kept=kept)
+    expected = [plain[epoch] for epoch in (0, 1, 2)]
+    found = [dataset[epoch] for epoch in (0, 1)]
+    swapped = one._replace(mask=other.mask)
+    again = SaliencyDataset([swapped], transform, True, views=views, kept=kept)[0].mask
+    assert again is not None
+    assert again.eq(200).all()
+    assert not expected[0].mask.eq(200).all()  # type: ignore[union-attr]
+    assert dataset[0].mask.equal(expected[0].mask)  # type: ignore[arg-type, union-attr]
+    more = SaliencyDataset([other], transform, True, views=views, kept=kept)
+    first = [more[epoch].image for epoch in (0, 1)]
+    one.image.unlink()
+    other.image.unlink()
+    for epoch in (2, 1, 0):
+        item = dataset[epoch]
+        assert item.error is None
+        assert torch.equal(item.image, expected[epoch].image)
+        assert torch.equal(item.image, found[epoch % 2].image)
+        assert item.mask.equal(expected[epoch].mask)  # type: ignore[arg-type, union-attr]
+        item.mask.zero_()  # type: ignore[union-attr]
+    assert torch.equal(more[0].image, first[0])
+    assert more[1].error is not None, "beyond the limit"
+    assert SaliencyDataset([one], transform, False, views=views, kept=kept)[0].error is not None
+    assert SaliencyDataset([one], transform, True, kept=kept)[0].error is not None, "no fixed views"

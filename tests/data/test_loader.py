@@ -10,10 +10,11 @@ from PIL import Image
 
 from sod.core.errors import ImageError
 from sod.data.dataset import Batch, SaliencyDataset
-from sod.data.loader import Loader, default_workers
+from sod.data.loader import Loader, chosen_workers, default_workers
 from sod.data.sampler import EpochSampler, EvalSampler
 from sod.data.samples import Sample
 from sod.data.transforms import Augmentation, EvalTransform, TrainTransform
+from sod.data.views import KeptViews, Views
 
 
 class Numbers(torch.utils.data.Dataset[object]):
@@ -194,3 +195,21 @@ def test_default_workers_are_shared_between_processes(
 ) -> None:
     monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(cpus)), raising=False)
     assert default_workers(processes) == expected
+
+
+def test_kept_views_need_no_workers_and_are_kept_by_none(
+    samples: list[Sample], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(4)), raising=False)
+    monkeypatch.delenv("LOCAL_WORLD_SIZE", raising=False)
+    for gpu, expected in ((False, 0), (True, 4)):
+        monkeypatch.setattr("torch.cuda.is_available", lambda gpu=gpu: gpu)
+        assert chosen_workers(None, 1, memory=True) == expected
+        assert chosen_workers(None, 1) == 4
+        assert chosen_workers(3, 1, memory=True) == 3
+    monkeypatch.undo()
+    how = {"views": Views(1, 0), "kept": KeptViews(1.0)}
+    for workers in (0, 2):
+        dataset = SaliencyDataset(samples, EvalTransform(), False, **how)  # type: ignore[arg-type]
+        Loader(dataset, 3, training=True, workers=workers)
+        assert (dataset.kept is None) == (workers > 0)

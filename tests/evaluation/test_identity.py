@@ -45,7 +45,7 @@ def evaluated(monkeypatch: pytest.MonkeyPatch) -> Evaluated:
 
     monkeypatch.setattr("sod.evaluation.benchmark._measure", measure_maps)
     monkeypatch.setattr("sod.evaluation.benchmark.subprocess.run", run)
-    monkeypatch.setattr("sod.data.datamodule.default_workers", lambda _: 0)
+    monkeypatch.setattr("sod.data.loader.default_workers", lambda _: 0)
     monkeypatch.setattr("sod.evaluation.writing.draw_curves", lambda *_: [])
     monkeypatch.setattr("sod.evaluation.writing.draw_grid", lambda _, path: path)
     return labels

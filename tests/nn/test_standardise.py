@@ -25,6 +25,16 @@ def test_all_batches_counted_decide_mean_and_deviation() -> None:
     torch.testing.assert_close(standardise(features(2)), wanted.float(), atol=1e-4, rtol=1e-4)
 
 
+def test_channels_are_summed_in_parts_as_they_are_together() -> None:
+    batch = torch.randn(3, 150, 5, 7, generator=torch.Generator().manual_seed(0)) + 5
+    standardise = Standardise(150)
+    standardise.observe(batch)
+    values = batch.double().transpose(0, 1).flatten(1)
+    assert torch.equal(standardise.total, values.sum(1))
+    assert torch.equal(standardise.squares, values.square().sum(1))
+    assert standardise.count == 3 * 5 * 7
+
+
 def test_half_precision_neither_overflows_nor_loses_the_statistics() -> None:
     # Sums of squares of such features exceed 65504, the largest number of float16.
     large = (1000 + 300 * torch.randn(4, 3, 20, 20)).half()

@@ -95,22 +95,26 @@ class Backbone(nn.Module):
         return (images.to(self.mean.dtype) - self.mean.view(-1, 1, 1)) / self.std.view(-1, 1, 1)
 
 
-def use_cache(model: nn.Module, config: FeaturesConfig) -> None:
+def use_cache(model: nn.Module, config: FeaturesConfig) -> bool:
     """Let the frozen backbones of a model recall the features of images that they have seen.
 
     Args:
         model: The model, changed in place.
         config: Where the features are kept; with ``none``, they are not.
+
+    Returns:
+        Whether it has any frozen backbone.
     """
-    for module in model.modules():
-        if not isinstance(module, Backbone) or _wraps_another(module):
-            continue
+    parts = (module for module in model.modules() if isinstance(module, Backbone))
+    frozen = [part for part in parts if not _wraps_another(part)]
+    for module in frozen:
         if config.cache == "none":
             module.cache = None
             continue
         key = (config, module.identity())
         module.cache = _CACHES.get(key) or FeatureCache(*key)
         _CACHES[key] = module.cache
+    return bool(frozen)
 
 
 def _wraps_another(module: Backbone) -> bool:

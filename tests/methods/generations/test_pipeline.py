@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,11 @@ from helpers.places import CONFIGS
 from torture.compare import differences
 
 from sod.cli import main
+from sod.data.dataset import Item, SaliencyDataset
 from sod.data.synthetic import write_scenes
+from sod.data.transforms import TrainTransform
 from sod.engine.checkpoint import read_checkpoint
+from sod.nn.backbones.cache import Compute, FeatureCache
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +54,35 @@ def weights(path: Path) -> dict[str, torch.Tensor]:
 
 def names(file: Path) -> list[str]:
     return sorted(json.loads(line)["name"] for line in file.read_text().splitlines())
+
+
+def test_fixed_views_are_computed_once_for_all_students_and_generations(
+    scenes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[bool] = []
+    caches: dict[int, FeatureCache] = {}
+    item, recall = SaliencyDataset.__getitem__, FeatureCache.recall
+
+    def spied_item(self: SaliencyDataset, key: int) -> Item:
+        if isinstance(self.transform, TrainTransform):
+            drawn.append(self.views is not None)
+        return item(self, key)
+
+    def spied_recall(
+        self: FeatureCache, images: torch.Tensor, kind: str, compute: Compute
+    ) -> torch.Tensor:
+        caches[id(self)] = self
+        return recall(self, images, kind, compute)
+
+    monkeypatch.setattr(SaliencyDataset, "__getitem__", spied_item)
+    monkeypatch.setattr(FeatureCache, "recall", spied_recall)
+    kept = ["--data.features.cache=memory", "--data.features.views=1"]
+    assert main(arguments(scenes, tmp_path, *kept, "--trainer.max_steps=2")) == 0
+    (cache,) = caches.values()
+    assert cache.misses <= 10 + 10, "of each image one view, and itself to be labelled"
+    assert cache.hits >= cache.misses
+    fixed = [each for each, _ in groupby(drawn)]
+    assert fixed == 2 * [True, False], "a network from scratch sees new views"
 
 
 def test_a_run_leaves_its_files(scenes: Path, whole: Path) -> None:
