@@ -80,7 +80,6 @@ def test_fixed_views_are_computed_once_for_all_students_and_generations(
     assert main(arguments(scenes, tmp_path, *kept, "--trainer.max_steps=2")) == 0
     (cache,) = caches.values()
     assert cache.misses <= 10 + 10, "of each image one view, and itself to be labelled"
-    assert cache.hits >= cache.misses
     fixed = [each for each, _ in groupby(drawn)]
     assert fixed == 2 * [True, False], "a network from scratch sees new views"
 
