@@ -23,12 +23,14 @@ import torch
 from common import ROOT, Row, listed, shortest, versions, write_results
 from PIL import Image
 from torch import Tensor
-from torch.nn.functional import interpolate
+from torch.nn.functional import avg_pool2d, interpolate
 
 from sod.core.errors import SodError
 from sod.data.benchmarks import find_dataset
+from sod.data.reading import to_tensor
 from sod.data.synthetic import make_scene
-from sod.refinement import bilateral_solver
+from sod.refinement import BilateralGrid, bilateral_solver
+from sod.refinement.adaptive import LAMBDAS, LEAST_CERTAINTY, adaptive_refinement
 
 CROPS = (16, 50)
 Pair = tuple[Tensor, Tensor]
@@ -53,7 +55,7 @@ def load(root: Path, count: int) -> tuple[str, list[Pair]]:
 
 
 def _pair(image: np.ndarray, mask: np.ndarray) -> Pair:
-    pixels = torch.from_numpy(image).permute(2, 0, 1)[None] / 255
+    pixels = to_tensor(image)[None]  # laid out as the program reads images
     coarse = torch.from_numpy(mask)[None, None] / 255
     height, width = mask.shape
     coarse = interpolate(coarse, size=(-(-height // 16), -(-width // 16)), mode="area")
@@ -89,7 +91,43 @@ def compare(case: str, images: list[Tensor], targets: list[Tensor], passes: int)
     solved = [m.numpy() for t in map(bilateral_solver, images, targets) for m in t.flatten(0, 1)]
     expected = plain(singles, single_targets)
     worst = max(float(abs(a - b.clip(0, 1)).max()) for a, b in zip(solved, expected, strict=True))
-    count = len(singles)
+    return {**_row(case, slow, fast, len(singles)), "largest_difference": worst}
+
+
+def compare_adaptive(images: list[Tensor], targets: list[Tensor], passes: int) -> Row:
+    """Time the adaptive refinement, and the plain solver with its weights on the same maps.
+
+    The choice between the results is timed with the adaptive refinement alone.
+    """
+    maps = [avg_pool2d(target, 31, 1, 15) for target in targets]
+
+    confidences = [(2 * each - 1).abs().clamp(min=LEAST_CERTAINTY) for each in maps]
+
+    def solved() -> list[list[np.ndarray]]:
+        results = []
+        for image, saliency, confidence in zip(images, maps, confidences, strict=True):
+            levels = (image[0].double() * 255).round().permute(1, 2, 0).numpy()
+            soft, weight = saliency[0, 0].double().numpy(), confidence[0, 0].double().numpy()
+            results.append([oracle.solve(levels, soft, weight, lam=lam) for lam in LAMBDAS])
+        return results
+
+    smoothed = [
+        BilateralGrid(image).solve(saliency, confidence, LAMBDAS)[0].numpy()
+        for image, saliency, confidence in zip(images, maps, confidences, strict=True)
+    ]
+    expected = [np.stack(each).clip(0, 1) for each in solved()]
+    row = _row(
+        f"adaptive: whole images, a soft target, {len(LAMBDAS)} weights, and the choice",
+        shortest(solved, passes),
+        shortest(lambda: list(map(adaptive_refinement, images, maps)), passes),
+        len(images),
+    )
+    worst = max(float(abs(a - b).max()) for a, b in zip(smoothed, expected, strict=True))
+    return {**row, "largest_difference": worst}
+
+
+def _row(case: str, slow: tuple[float, float], fast: tuple[float, float], count: int) -> Row:
+    """Return the times per image of both formulations, of which each is of all images."""
     return {
         "case": case,
         "threads": torch.get_num_threads(),
@@ -99,19 +137,18 @@ def compare(case: str, images: list[Tensor], targets: list[Tensor], passes: int)
         "fast_cpu_ms": fast[1] / count,
         "ratio_wall": slow[0] / fast[0],
         "ratio_cpu": slow[1] / fast[1],
-        "largest_difference": worst,
     }
 
 
 def measure(pairs: list[Pair], passes: int) -> list[Row]:
-    """Time whole images with one target each, and batches of crops with two."""
+    """Time whole images with one target each, batches of crops with two, and `adaptive`."""
     images, targets = map(list, zip(*pairs, strict=True))
     rows = [compare("whole images, one target", images, targets, passes)]
     for count in CROPS:
         batch, two = crops(pairs, count)
         name = f"a batch of {count} crops of 224x224, two targets each"
         rows.append(compare(name, [batch], [two], passes))
-    return rows
+    return [*rows, compare_adaptive(images, targets, passes)]
 
 
 def write(source: str, rows: list[Row], passes: int) -> None:

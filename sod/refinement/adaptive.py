@@ -7,6 +7,7 @@ it was, the one is returned whose border lies on the strongest edges of the imag
 the map behind.
 """
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -46,15 +47,9 @@ def adaptive_refinement(images: Tensor, saliency: Tensor) -> Tensor:
 
 
 def _smoothed(images: Tensor, maps: Tensor) -> Tensor:
-    """Return the maps smoothed with each weight, ``[B, len(LAMBDAS), H, W]``.
-
-    A weight λ with a confidence c gives the result of the weight 1 with c / λ: the weights are
-    solved together as confidences.
-    """
-    weights = maps.new_tensor(LAMBDAS).view(1, -1, 1, 1)
-    confidence = (2 * maps - 1).abs().clamp(min=LEAST_CERTAINTY) / weights
-    targets = maps.expand(-1, len(LAMBDAS), -1, -1)
-    return BilateralGrid(images).solve(targets, confidence, lam=1.0)
+    """Return the maps smoothed with each weight, ``[B, len(LAMBDAS), H, W]``."""
+    confidence = (2 * maps - 1).abs().clamp(min=LEAST_CERTAINTY)
+    return BilateralGrid(images).solve(maps, confidence, LAMBDAS)
 
 
 def border_contrast(images: Tensor, masks: Tensor) -> Tensor:
@@ -70,8 +65,20 @@ def border_contrast(images: Tensor, masks: Tensor) -> Tensor:
     """
     total, count = images.new_zeros(masks.shape[:2]), images.new_zeros(masks.shape[:2])
     for axis in (2, 3):
-        difference = images.diff(dim=axis).abs().sum(1, keepdim=True)
-        separated = masks.diff(dim=axis)
-        total += (difference * separated).sum((2, 3))
-        count += separated.sum((2, 3))
+        difference = images.diff(dim=axis).abs_().sum(1).flatten(1)
+        separated = masks.diff(dim=axis).flatten(2)
+        total += _sums_where(separated, difference)
+        count += separated.sum(2)
     return total / count.clamp(min=1)
+
+
+def _sums_where(chosen: Tensor, values: Tensor) -> Tensor:
+    """Return the sums of values ``[B, P]`` where chosen ``[B, K, P]`` is true, ``[B, K]``."""
+    if values.device.type != "cpu":
+        return torch.where(chosen, values[:, None], 0).sum(2)
+    # A border has few pixels, which NumPy finds quickly.
+    rows = [
+        [row[np.flatnonzero(each)].sum(dtype=np.float64) for each in masks]
+        for row, masks in zip(values.numpy(), chosen.numpy(), strict=True)
+    ]
+    return values.new_tensor(rows)

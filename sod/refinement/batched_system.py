@@ -26,7 +26,7 @@ class BatchedSystem:
         total = self._shape[0] * self._shape[1]
         shifts = torch.arange(batch, device=device) * self._shape[1] - counts.cumsum(0) + counts
         self._slots = torch.arange(len(owners), device=device) + shifts[owners]
-        neighbours = vertices.neighbours.T
+        neighbours = vertices.neighbours
         self._table = torch.full((total, neighbours.shape[1]), total, device=device)
         self._table[self._slots] = torch.where(neighbours < 0, total, self._slots[neighbours])
         mass = self._at_slots(vertices.counts[None].double(), empty=1.0)

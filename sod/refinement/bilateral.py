@@ -1,5 +1,7 @@
 """Fast bilateral solver: smoothing of masks along the edges of their image."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -56,7 +58,7 @@ class BilateralGrid:
         self,
         targets: Tensor,
         confidence: float | Tensor = _CONFIDENCE,
-        lam: float = 256.0,
+        lam: float | Sequence[float] = 256.0,
         tolerance: float = 1e-5,
         iterations: int = 25,
     ) -> Tensor:
@@ -65,19 +67,22 @@ class BilateralGrid:
         Args:
             targets: In [0, 1], ``[B, T, H, W]``: ``T`` targets of each image.
             confidence: Weight of the targets, >= 0: a number, or a map ``[B, 1 or T, H, W]``.
-            lam: Weight λ of smoothness against fidelity to the target.
+            lam: Weight λ of smoothness against fidelity to the target. With ``L`` weights, each of
+                the targets is smoothed with each of them.
             tolerance: Conjugate gradients stop at this residual, relative to the right-hand side.
             iterations: Maximum number of steps of conjugate gradients.
 
         Returns:
             Smoothed targets in [0, 1], with the shape and device of the targets, and with their
-            dtype if it is floating, else float32.
+            dtype if it is floating, else float32. With ``L`` weights, ``[B, L * T, H, W]``: all
+            targets with the first weight, then all with the second.
 
         Raises:
             SodError: If the targets or the confidence do not match the images.
         """
         self._check_fit("targets", targets)
         parts = self._parts(targets)
+        lams = tuple(lam) if isinstance(lam, Sequence) else (lam,)
         weights: tuple[Tensor, ...] = ()
         if isinstance(confidence, Tensor):
             self._check_fit("confidence", confidence)
@@ -87,8 +92,9 @@ class BilateralGrid:
             vertices, system = self._grids[index]
             part_confidence = weights[index] if isinstance(confidence, Tensor) else confidence
             data, weight = _splat(vertices, parts[index], part_confidence)
-            values = system.solve(data, weight, lam, tolerance, iterations)
-            return _slice(vertices, values, parts[index])
+            # A pixel is read and written once for all weights.
+            solved = [system.solve(data, weight, each, tolerance, iterations) for each in lams]
+            return _slice(vertices, torch.cat(solved), parts[index])
 
         return torch.cat([solve(index) for index in range(len(parts))]).to(targets.device)
 
@@ -173,8 +179,10 @@ def _sums(vertices: Vertices, maps: Tensor) -> Tensor:
 
 
 def _slice(vertices: Vertices, values: Tensor, targets: Tensor) -> Tensor:
-    """Read values ``[T, N]`` of vertices at the pixels, clipped to [0, 1], as ``[B, T, H, W]``."""
+    """Read values ``[K, N]`` of vertices at the pixels, clipped to [0, 1], as ``[B, K, H, W]``."""
     dtype = targets.dtype if targets.is_floating_point() else torch.float32
-    pixels = values.clamp_(0, 1).to(dtype).index_select(1, vertices.pixels)
-    batch, count, height, width = targets.shape
-    return pixels.view(count, batch, height, width).transpose(0, 1)
+    pixels = values.new_empty((len(values), len(vertices.pixels)), dtype=dtype)
+    for row, value in zip(pixels, values.clamp_(0, 1).to(dtype), strict=True):
+        torch.index_select(value, 0, vertices.pixels, out=row)  # faster than all rows at once
+    batch, _, height, width = targets.shape
+    return pixels.view(-1, batch, height, width).transpose(0, 1)

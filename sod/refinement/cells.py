@@ -38,7 +38,7 @@ class Vertices:
         owners: Index of the image of each vertex, non-decreasing, ``[N]``.
         counts: Number of pixels of each vertex, ``[N]``.
         neighbours: Indices of the vertices one step away along the five axes, -1 for none,
-            ``[10, N]``.
+            ``[N, 10]``.
     """
 
     pixels: Tensor
@@ -79,17 +79,17 @@ def _keys(pixels: Tensor, sigmas: Sigmas, extent: int, dtype: torch.dtype) -> Te
     exact = pixels if pixels.dtype == torch.float64 else pixels.float()
     levels = exact.clamp(0, 1).mul_(255 * _LATTICE).round_().double()
     red, green, blue = levels.unbind(1)
-    keys = torch.zeros_like(red, dtype=dtype)
     total, term = torch.empty_like(red), torch.empty_like(red)
-    axes = (sigmas.luma, sigmas.chroma, sigmas.chroma)
+    axes, cells = (sigmas.luma, sigmas.chroma, sigmas.chroma), []
     for weights, offset, sigma in zip(_YUV, _OFFSETS, axes, strict=True):
         r, g, b = (weight / _LATTICE / sigma for weight in weights)
         torch.mul(red, r, out=total).add_(torch.mul(green, g, out=term))
         total.add_(torch.mul(blue, b, out=term))
         if offset:
             total.add_(offset / sigma)
-        keys.mul_(extent).add_(total.int())
-    return keys.add_((extent + 1) * extent + 1)
+        cells.append(total.int())
+    keys, u, v = cells[0].to(dtype), *cells[1:]
+    return keys.mul_(extent).add_(u).mul_(extent).add_(v).add_((extent + 1) * extent + 1)
 
 
 def find_vertices(images: Tensor, sigmas: Sigmas) -> Vertices:
@@ -149,15 +149,14 @@ def _steps(size: int, sigma: float, device: torch.device) -> Tensor:
 def _neighbours(
     vertices: Numbering, colours: Numbering, columns: int, extents: tuple[int, int, int]
 ) -> Tensor:
-    """Return the neighbours of all vertices, two along each axis, ``[10, N]``."""
-    absent = len(colours)
-    count = absent + 1
-    colour = vertices.values % count
-    position = vertices.values - colour
-    cells = [vertices.values + step for step in (-columns, -count, count, columns)]
-    for axis in (extents[1] * extents[2], extents[2], 1):
-        for step in (-axis, axis):
-            other = colours.find(colours.values + step)
-            other = torch.where(other < 0, absent, other)
-            cells.append(position + other.index_select(0, colour))
-    return vertices.find(torch.cat(cells)).view(10, -1)
+    """Return the neighbours of all vertices, two along each axis, ``[N, 10]``."""
+    absent, device = len(colours), vertices.values.device
+    count, luma, u = absent + 1, extents[1] * extents[2], extents[2]
+    steps = torch.tensor([-luma, luma, -u, u, -1, 1], device=device)
+    others = colours.find((colours.values[:, None] + steps).flatten()).view(-1, 6)
+    shifts = torch.where(others < 0, absent, others) - torch.arange(absent, device=device)[:, None]
+    moves = torch.tensor([-columns, -count, count, columns], device=device).expand(absent, 4)
+    # What leads from a vertex to its neighbours depends on its colour alone.
+    cells = torch.cat([moves, shifts], 1).index_select(0, vertices.values % count)
+    cells += vertices.values[:, None]
+    return vertices.find(cells.flatten()).view(-1, 10)

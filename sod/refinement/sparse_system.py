@@ -32,7 +32,7 @@ class SparseSystem:
         # Sorting the rows by length halves the time of the matrix product, as the processor can
         # then predict where each row ends.
         table = vertices.neighbours.numpy()
-        degrees = (table >= 0).sum(0, dtype=np.uint8)
+        degrees = ((table >= 0).astype(np.float32) @ np.ones(10, np.float32)).astype(np.uint8)
         self._order = degrees.argsort(kind="stable")
         self._neighbours = _matrix(table, degrees, self._order)
         mass = vertices.counts.double().numpy()[self._order]
@@ -101,6 +101,8 @@ class SparseSystem:
 
 def _dot(left: Vector, right: Vector) -> float:
     """Return the inner product, in a single thread and thus in a fixed order of summation."""
+    if len(left) <= _DOT:
+        return float(left.dot(right))
     parts = (slice(start, start + _DOT) for start in range(0, len(left), _DOT))
     return sum(float(left[part].dot(right[part])) for part in parts)
 
@@ -108,11 +110,11 @@ def _dot(left: Vector, right: Vector) -> float:
 def _matrix(
     table: NDArray[np.int64], degrees: NDArray[np.uint8], order: NDArray[np.intp]
 ) -> csr_array:
-    """Return the 0/1 matrix ``[N, N]`` of neighbours ``[10, N]``, both axes sorted by ``order``."""
+    """Return the 0/1 matrix ``[N, N]`` of neighbours ``[N, 10]``, both axes sorted by ``order``."""
     size = len(order)
     positions = np.empty(size, dtype=np.int32)
     positions[order] = np.arange(size, dtype=np.int32)
-    rows = np.ascontiguousarray(table.astype(np.int32).T).take(order, axis=0).ravel()
+    rows = table.take(order, axis=0).ravel()
     columns = positions.take(rows.compress(rows >= 0))
     pointers = np.zeros(size + 1, dtype=np.int32)
     degrees[order].cumsum(dtype=np.int32, out=pointers[1:])

@@ -106,6 +106,17 @@ def test_one_grid_serves_several_targets() -> None:
         torch.testing.assert_close(grid.solve(each_target), expected)
 
 
+def test_several_weights_are_solved_on_one_grid() -> None:
+    images, targets = map(torch.cat, zip(*(scene(40, 50, seed) for seed in range(2)), strict=True))
+    targets = torch.cat([targets, 1 - targets.flip(-1)], 1)
+    confidence = torch.rand(2, 1, 40, 50, generator=torch.Generator().manual_seed(1))
+    for confidences in (0.9, confidence):
+        solved = BilateralGrid(images).solve(targets, confidences, (8.0, 64.0))
+        each = [bilateral_solver(images, targets, confidences, lam=lam) for lam in (8.0, 64.0)]
+        torch.testing.assert_close(solved, torch.cat(each, 1), atol=0, rtol=0)
+        assert not torch.equal(*each)
+
+
 @pytest.mark.parametrize("value", [0.0, 0.25, 1.0])
 def test_constant_targets_do_not_change(value: float) -> None:
     image, target = scene(40, 50)

@@ -25,7 +25,8 @@ def test_values_that_a_solver_leaves_outside_of_the_range_are_numbers() -> None:
 
 
 def test_only_the_calibrated_refinement_is_changed() -> None:
-    images, saliency = torch.rand(1, 3, 8, 8), torch.rand(1, 1, 8, 8)
+    images = torch.full((1, 3, 8, 8), 0.5)  # one cell: the result is the share of the foreground
+    saliency = torch.rand(1, 1, 8, 8, generator=torch.Generator().manual_seed(0))
     own = {"bilateral": Calibration(0.5)}
     assert finished(images, saliency, "none", own) is saliency
     plain = finished(images, saliency, "bilateral")

@@ -1,7 +1,7 @@
 """The linear systems of the solver, for one image and for a batch."""
 
 import torch
-from helpers.bilateral_oracle import scene
+from helpers.bilateral_oracle import coordinates, scene
 from torch import Tensor
 
 from sod.refinement import BilateralGrid
@@ -47,3 +47,22 @@ def test_both_systems_stop_at_the_tolerance() -> None:
     exact = SparseSystem(vertices).solve(data, weight, 256.0, 1e-12, 1000)
     torch.testing.assert_close(sparse, batched, atol=1e-9, rtol=0)
     assert (sparse - exact).abs().max() > 1e-3
+
+
+def test_neighbours_are_one_step_away_along_one_axis() -> None:
+    images = torch.cat([scene(40, 50, seed)[0] for seed in range(2)])
+    vertices = find_vertices(images, Sigmas(16.0, 40.0, 20.0))
+    cells: list[tuple[int, ...]] = [()] * len(vertices.counts)
+    for number, pixels in enumerate((images * 255).round().double().permute(0, 2, 3, 1).numpy()):
+        points = coordinates(pixels, 16.0, 40.0, 20.0)
+        start = number * len(points)
+        for vertex, (x, y, *colour) in zip(
+            vertices.pixels[start : start + len(points)].tolist(), points.tolist(), strict=True
+        ):
+            cells[vertex] = (number, y, x, *colour)
+    assert sorted(cells) == cells
+    where = {cell: vertex for vertex, cell in enumerate(cells)}
+    for cell, found in zip(cells, vertices.neighbours.tolist(), strict=True):
+        steps = [(axis, step) for axis in range(1, 6) for step in (-1, 1)]
+        moved = [(*cell[:axis], cell[axis] + step, *cell[axis + 1 :]) for axis, step in steps]
+        assert sorted(found) == sorted(where.get(other, -1) for other in moved)
