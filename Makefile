@@ -37,10 +37,12 @@ torture: .venv/installed-dev
 	cd tests && OMP_NUM_THREADS=1 ../$(BIN)/python -m torture --count 20
 	cd tests && OMP_NUM_THREADS=1 ../$(BIN)/python -m torture.files --count 10000 --out ../torture
 
-# All measurements of speed, one after the other, into benchmarks/results/.
+# All measurements of speed, one after the other, into benchmarks/results/. BEFORE=DIR compares the
+# throughput with that of a checkout of an older commit.
 bench: .venv/installed-dev
 	cd benchmarks && for name in speed step bilateral loader spectral metrics; do \
 	    OMP_NUM_THREADS=1 ../$(BIN)/python $$name.py || exit 1; done
+	cd benchmarks && ../$(BIN)/python throughput.py $(if $(BEFORE),--before $(abspath $(BEFORE)))
 
 # The documentation as a site in site/; a warning is an error, and nothing is fetched.
 docs: .venv/installed-dev

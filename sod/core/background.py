@@ -14,6 +14,9 @@ T = TypeVar("T")
 AHEAD = 2
 """Works that may wait for each thread, which bounds the memory."""
 
+MOST = 8
+"""Threads at most, if their number is not chosen."""
+
 LARGE = 2**23
 """Pixels of all images that may wait; the work on larger ones is done at once."""
 
@@ -132,4 +135,4 @@ def default_threads(device: torch.device, precision: str, processes: int = 1) ->
     """
     if device.type not in {"cpu", "cuda"} or precision in {"bf16-true", "16-true"}:
         return 0
-    return min(cpu_share(processes) // 2, 8)
+    return min(cpu_share(processes) // 2, MOST)

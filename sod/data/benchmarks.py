@@ -1,4 +1,4 @@
-"""Look up a dataset by name: a benchmark, a folder of own images or the built-in scenes."""
+"""Look up a dataset by name: a benchmark, a folder or list of own images, the built-in scenes."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -6,6 +6,7 @@ from typing import NamedTuple
 from sod.core.errors import SodError
 from sod.data.catalogue import BENCHMARKS, Benchmark, KnownDefect, benchmark_called, unknown_dataset
 from sod.data.layouts import PAIRS, Folders, locate_benchmark, locate_beside, locate_own
+from sod.data.listed import MARK, listed_samples
 from sod.data.pairing import pair
 from sod.data.sample_list import SampleList, sample_list
 from sod.data.samples import is_junk
@@ -62,13 +63,15 @@ def find_dataset(root: Path | str, name: str, drop_defects: bool = False) -> Dat
         root: The data root, the folder that holds the benchmarks.
         name: A benchmark in any spelling; ``builtin[-COUNT[-SIZE[-SEED]]]``, written below the
             root at first use; a folder of own data (a path, absolute or relative to the working
-            directory or to the root); or the NAME of own groups in ``images/NAME`` and ``gts/NAME``
-            below the root.
+            directory or to the root); the NAME of own groups in ``images/NAME`` and ``gts/NAME``
+            below the root; or ``@LIST``, a text file (:func:`sod.data.listed.listed_samples`).
         drop_defects: Leave out samples whose mask is known to be wrong or of another size.
 
     Raises:
         SodError: There is no such dataset, or two files share a name.
     """
+    if name.startswith(MARK):
+        return _listed(Path(name.removeprefix(MARK)))
     location = find_location(Path(root), name)
     images, masks, recursive = location.folders
     pairs = pair(images, masks, recursive)
@@ -83,6 +86,12 @@ def find_dataset(root: Path | str, name: str, drop_defects: bool = False) -> Dat
         samples = sample_list([s._replace(fit_mask=s.name in resized) for s in samples])
     unmatched = [path for path in pairs.unmatched_masks if path.stem not in surplus]
     return Dataset(location, samples, unmatched)
+
+
+def _listed(path: Path) -> Dataset:
+    """Return the images of a list as a dataset with the name of its file."""
+    folder, samples = listed_samples(path)
+    return Dataset(Location(path.stem, Folders(folder, None)), samples, [])
 
 
 def find_location(root: Path, name: str) -> Location:

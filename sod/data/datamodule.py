@@ -33,7 +33,8 @@ class SaliencyData(LightningDataModule):
 
     A dataset is named as a benchmark (``DUTS-TR``, ``ECSSD``, ..., in any spelling), as
     ``builtin[-COUNT[-SIZE[-SEED]]]`` (synthetic scenes, written below the root at first use) or as
-    a folder with ``images/`` and optional ``masks/``.
+    a folder with ``images/`` and optional ``masks/``, or ``@LIST``: a text file with an image a
+    line, or an image, a tab and its mask.
 
     Args:
         root: The folder that holds the benchmarks.

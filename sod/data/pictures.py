@@ -9,6 +9,12 @@ from sod.core.files import atomic_file
 
 PERCEPTUAL = b"\0"
 """The rendering intent in the chunk that marks a PNG file as sRGB."""
+RUNS: dict[str, int] = {"compress_level": 1, "compress_type": 3}
+"""Options of Pillow: PNG files compressed by runs of equal bytes (zlib's ``Z_RLE``).
+
+The pixels are the same. On photos it takes a fifth of the time of Pillow's default, and the sizes
+differ by some percent.
+"""
 
 
 def write_picture(path: Path, image: Image.Image) -> None:
@@ -25,4 +31,4 @@ def write_picture(path: Path, image: Image.Image) -> None:
     if image.mode in {"RGB", "RGBA"}:
         chunks.add(b"sRGB", PERCEPTUAL)
     with atomic_file(path) as temporary:
-        image.save(temporary, "png", pnginfo=chunks)
+        image.save(temporary, "png", pnginfo=chunks, **RUNS)

@@ -1,9 +1,9 @@
 """The base class of all methods."""
 
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, is_dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,14 +15,14 @@ from typing_extensions import Self
 from sod.core.errors import SodError
 from sod.core.files import state_checksum
 from sod.core.formats import stamp
-from sod.core.memory import NoMemory
 from sod.data.dataset import AnyBatch, Batch
 from sod.engine.content import FORMAT
+from sod.engine.later import Later, is_small
 from sod.engine.location import weights_checksums
 from sod.engine.monitors import LABEL_FREE, label_free_measures
 from sod.engine.portable import portable_arguments
 from sod.engine.proposals import map_proposals, token_proposals
-from sod.engine.together import Prediction, attempt_step, predict_by_size
+from sod.engine.together import attempt_step, predict_by_size, timed
 from sod.nn.backbones.base import Backbone
 from sod.nn.inference import PatchModel
 from sod.refinement.calibration import NONE, Calibrations, stated
@@ -58,9 +58,14 @@ class Method(LightningModule, ABC):
     Attributes:
         calibrations: How maps are changed after each refinement, as `sod calibrate` chose it;
             :meth:`saliency` itself is not.
+        concurrent: Whether :meth:`saliency` changes nothing, so that threads may call it beside
+            each other.
+        predicts_later: Whether a loop wants steps to leave small images to its threads.
     """
 
     calibrations: Calibrations = NONE
+    concurrent: bool = False
+    predicts_later: bool = False
 
     @abstractmethod
     def saliency(self, images: Tensor) -> Tensor:
@@ -203,20 +208,16 @@ class Method(LightningModule, ABC):
         weight = images * self.trainer.world_size
         self.log(name, value, batch_size=weight, sync_dist=True, add_dataloader_idx=False)
 
-    def test_step(self, batch: AnyBatch, batch_idx: int, dataloader_idx: int = 0) -> Prediction:
-        """Predict saliency and measure the time per image; a batch of no images gives no maps."""
-        if not len(batch["images"]):
-            return {"saliency": [], "seconds": 0.0}
-        start = time.perf_counter()
-        saliency = self.maps(batch["images"])
-        if saliency[0].is_cuda:
-            torch.cuda.synchronize(saliency[0].device)
-        seconds = (time.perf_counter() - start) / len(saliency)
-        return {"saliency": saliency, "seconds": seconds}
+    def test_step(self, batch: AnyBatch, batch_idx: int, dataloader_idx: int = 0) -> Any:  # noqa: ANN401
+        """Predict saliency and measure the time per image; a batch of no images gives no maps.
 
-    def predict_step(
-        self, batch: AnyBatch, batch_idx: int, dataloader_idx: int = 0
-    ) -> Prediction | NoMemory | list[Prediction | NoMemory]:
+        Where ``predicts_later`` is set, a small image is left to the threads of the loop.
+        """
+        if self.predicts_later and is_small(batch):
+            return Later(partial(timed, self.maps, batch))
+        return timed(self.maps, batch)
+
+    def predict_step(self, batch: AnyBatch, batch_idx: int, dataloader_idx: int = 0) -> Any:  # noqa: ANN401
         """Predict as :meth:`test_step`; images that do not fit into memory end nothing."""
         return attempt_step(lambda b: self.test_step(b, batch_idx), batch, not self.reads_groups())
 

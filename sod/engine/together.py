@@ -1,5 +1,6 @@
 """Images that are predicted together, and the results of each by itself."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, TypedDict, TypeVar
@@ -9,6 +10,7 @@ from torch import Tensor
 
 from sod.core.memory import NO_MEMORY, NoMemory, attempt
 from sod.data.dataset import AnyBatch, GroupBatch
+from sod.engine.later import Later
 
 T = TypeVar("T")
 
@@ -27,6 +29,22 @@ class Prediction(TypedDict):
 
     saliency: Tensor | list[Tensor]
     seconds: float
+
+
+def timed(maps: Callable[[Any], Tensor | list[Tensor]], batch: AnyBatch) -> Prediction:
+    """Predict a batch and measure the time per image; a batch of no images gives no maps.
+
+    Args:
+        maps: Returns the saliency of the images of a batch.
+        batch: The batch.
+    """
+    if not len(batch["images"]):
+        return {"saliency": [], "seconds": 0.0}
+    start = time.perf_counter()
+    saliency = maps(batch["images"])
+    if saliency[0].is_cuda:
+        torch.cuda.synchronize(saliency[0].device)
+    return {"saliency": saliency, "seconds": (time.perf_counter() - start) / len(saliency)}
 
 
 def predict_by_size(predict: Callable[[Tensor], Tensor], images: Sequence[Tensor]) -> list[Tensor]:
@@ -101,7 +119,7 @@ def separate(batch: AnyBatch, outputs: Any) -> Iterator[tuple[GroupBatch, Any]]:
     Args:
         batch: The batch.
         outputs: What was returned for it: a mapping, whose lists and tensors have one entry per
-            image; ``NO_MEMORY``; or a list of these, one per image.
+            image; ``NO_MEMORY``; a prediction for later; or a list of these, one per image.
 
     Yields:
         Batches of one image, and first one of none where files could not be read.
@@ -111,7 +129,7 @@ def separate(batch: AnyBatch, outputs: Any) -> Iterator[tuple[GroupBatch, Any]]:
     for index, single in enumerate(singles(batch)):
         if isinstance(outputs, list):
             yield single, outputs[index]
-        elif outputs is NO_MEMORY or outputs is None:
+        elif outputs is NO_MEMORY or outputs is None or isinstance(outputs, Later):
             yield single, outputs
         else:
             entries = outputs.items()

@@ -12,6 +12,7 @@ from sod.core.errors import SodError
 from sod.data.dataset import AnyBatch
 from sod.data.samples import Sample
 from sod.engine.background import TrainerBackground
+from sod.engine.later import Later
 from sod.engine.method import calibrations_of
 from sod.engine.together import Prediction
 from sod.evaluation.evaluator import Evaluator, MeasuredMap, Result
@@ -55,7 +56,7 @@ class Evaluation(pl.Callback):
 
     def on_test_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Move the sums to the device, also of a process that gets no images; calibrate as told."""
-        self.background.begin(trainer)
+        self.background.begin(trainer, self, "on_test_batch_end")
         for evaluator in self.evaluators:
             evaluator.calibrations = calibrations_of(pl_module)
             for metrics in evaluator.metrics.values():
@@ -65,7 +66,7 @@ class Evaluation(pl.Callback):
         self,
         trainer: pl.Trainer,
         pl_module: pl.LightningModule,
-        outputs: Prediction | Any,  # noqa: ANN401 - Lightning's own signature
+        outputs: Prediction | Later[Prediction] | Any,  # noqa: ANN401 - Lightning's own signature
         batch: AnyBatch,
         batch_idx: int,
         dataloader_idx: int = 0,
@@ -76,12 +77,12 @@ class Evaluation(pl.Callback):
             SodError: An image has no mask, or a map cannot be written.
         """
         evaluator = self.evaluators[dataloader_idx]
-        for sample, image, mask, saliency in zip(
-            batch["samples"], batch["images"], batch["masks"], outputs["saliency"], strict=True
+        for sample, image, mask, predicted in zip(
+            batch["samples"], batch["images"], batch["masks"], _by_image(outputs), strict=True
         ):
             if mask is None:
                 raise SodError(f"{sample.image}: has no mask to be measured with.")
-            arguments = (evaluator, sample, image, mask, saliency, outputs["seconds"])
+            arguments = (evaluator, sample, image, mask, predicted)
             self.background.submit(
                 partial(self._measure, *arguments),
                 partial(evaluator.add, sample, image, mask),
@@ -94,11 +95,10 @@ class Evaluation(pl.Callback):
         sample: Sample,
         image: Tensor,
         mask: Tensor,
-        saliency: Tensor,
-        seconds: float,
+        predicted: Callable[[], tuple[Tensor, float]],
     ) -> dict[Refinement, MeasuredMap]:
         """Measure one image, and save its maps if a folder was given."""
-        measured = evaluator.measure(sample, image, mask, saliency, seconds)
+        measured = evaluator.measure(sample, image, mask, *predicted())
         if self.maps is not None:
             save_maps(self.maps, evaluator, sample, {k: part.map for k, part in measured.items()})
         return measured
@@ -117,3 +117,18 @@ class Evaluation(pl.Callback):
     ) -> None:
         """Drop what has not begun, so that the process ends."""
         self.background.stop()
+
+
+def _by_image(outputs: Prediction | Later[Prediction]) -> list[Callable[[], tuple[Tensor, float]]]:
+    """Return per image what gives its map and the time it took, in any thread."""
+    if isinstance(outputs, Later):
+        return [lambda: _first(outputs.now())]
+    return [partial(_same, (map_, outputs["seconds"])) for map_ in outputs["saliency"]]
+
+
+def _first(prediction: Prediction) -> tuple[Tensor, float]:
+    return prediction["saliency"][0], prediction["seconds"]
+
+
+def _same(values: tuple[Tensor, float]) -> tuple[Tensor, float]:
+    return values

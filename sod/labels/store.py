@@ -24,6 +24,7 @@ from sod.core.formats import check_format, stamp
 from sod.core.reading import read_json, read_text
 from sod.data.levels import to_levels
 from sod.data.maps import check_map
+from sod.data.pictures import RUNS
 from sod.data.samples import Sample
 from sod.labels.score import contrast_and_area
 from sod.labels.verified import VerifiedFiles
@@ -141,7 +142,7 @@ class LabelStore:
             raise SodError(f"{self.folder}: opened without a source, so that nothing is written.")
         check_map(saliency, sample.image)
         buffer = BytesIO()
-        Image.fromarray(to_levels(saliency).cpu().numpy()).save(buffer, "png")
+        Image.fromarray(to_levels(saliency).cpu().numpy()).save(buffer, "png", **RUNS)
         content = buffer.getvalue()
         label = Label(
             sample.name,

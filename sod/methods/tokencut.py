@@ -38,6 +38,8 @@ class TokenCut(Method):
         masks: How a cut becomes a mask, beyond the published way.
     """
 
+    concurrent = True
+
     def __init__(
         self,
         backbone: BackboneConfig = BACKBONE,

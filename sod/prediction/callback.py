@@ -16,6 +16,7 @@ from sod.data.dataset import AnyBatch
 from sod.data.maps import check_map
 from sod.data.samples import Sample
 from sod.engine.background import TrainerBackground
+from sod.engine.later import now
 from sod.engine.together import separate
 from sod.refinement.calibration import NONE, Calibrations, finished
 from sod.refinement.kinds import Refinement
@@ -77,7 +78,7 @@ class PredictionCallback(Callback, ABC):
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Choose the number of threads."""
-        self._background.begin(trainer)
+        self._background.begin(trainer, self, "on_predict_batch_end")
 
     def on_predict_batch_end(
         self,
@@ -121,7 +122,7 @@ class PredictionCallback(Callback, ABC):
         done = outputs
         try:
             if done is not NO_MEMORY:
-                done = attempt(lambda: self.process(batch, outputs, method))
+                done = attempt(lambda: self.process(batch, now(outputs), method))
         except ImageError as error:
             return [*failures, str(error)], _NOTHING
         if done is not NO_MEMORY:

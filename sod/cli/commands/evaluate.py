@@ -74,7 +74,8 @@ def evaluate(
         by: Measure of attributes and galleries.
         pictures: Write attributes, galleries and report.html.
         threads: Threads that refine, measure and save while the next image is predicted; null: half
-            of the CPUs. 0: none, for undisturbed times. The results do not depend on it.
+            of the CPUs, or all where they predict too (TokenCut on a CPU). 0: none, for undisturbed
+            times. The results do not depend on it.
         shard: Evaluate every 16th image from the third on: 3/16. The last of 1/16 to 16/16 with the
             same --out joins them exactly, and writes what one evaluation writes.
     """

@@ -85,7 +85,8 @@ def predict(
         resume: Leave out images and videos whose results are complete.
         answers: With the output answers, the largest number of them for an image.
         threads: Threads that refine and write while the next image is predicted; null: half of the
-            CPUs, 0: none. The results do not depend on it.
+            CPUs, or all where they predict too (TokenCut on a CPU). 0: none. The results do not
+            depend on it.
         shard: Predict on every 16th image from the third on: 3/16. Runs with the same --out (or
             --pseudo) may go on at the same time; the same command without --shard, with --resume,
             joins annotations and stores.

@@ -30,7 +30,10 @@ class Backbone(nn.Module):
         mean: Mean colour, ``[3]``; subtracted from images and used as the padding colour.
         std: Standard deviation of the colours, ``[3]``, by which images are divided.
         cache: Features of images that were seen before, or None (:func:`use_cache`).
+        concurrent: Whether threads may call it beside each other.
     """
+
+    concurrent: bool = False
 
     mean: Tensor
     std: Tensor

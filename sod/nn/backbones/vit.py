@@ -63,6 +63,7 @@ class VisionBackbone(Backbone):
         self.vit = vit
         self._positions: dict[tuple[object, ...], Tensor] = {}
         self.caches = False
+        self.concurrent = not isinstance(vit, Eva)  # they may keep rotations of the last size
         self._last: tuple[Tensor, Tensor] | None = None
         self.freeze()
 
@@ -134,13 +135,14 @@ class VisionBackbone(Backbone):
         if torch.compiler.is_exporting():  # the grid may be symbols
             return traced_dino_position(embedding, self.vit.patch_embed.grid_size, grid)
         key = (grid, embedding.device, embedding.dtype, embedding._version)
-        if key not in self._positions:
+        kept = self._positions.get(key)
+        if kept is None:
             if len(self._positions) >= CACHED_GRIDS:
                 self._positions.clear()
             with torch.inference_mode(False), torch.no_grad():
                 trained = self.vit.patch_embed.grid_size
-                self._positions[key] = dino_position(embedding, trained, grid)
-        return self._positions[key]
+                self._positions[key] = kept = dino_position(embedding, trained, grid)
+        return kept
 
 
 def share_backbones(models: Iterable[nn.Module]) -> None:
