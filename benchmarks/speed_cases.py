@@ -20,13 +20,15 @@ from sod.evaluation.evaluator import Evaluator
 from sod.evaluation.plan import make_plan
 from sod.methods.connnet import ConnNet
 from sod.methods.tokencut import TokenCut
+from sod.metrics.catalogue import GROUPS
 from sod.nn.backbones.build_pyramid import frozen_part
 from sod.refinement.kinds import refine
 from sod.spectral import normalized_cuts
 
 WEIGHTS = Path("weights") / "vit_tiny_patch16_224.safetensors"
-ALL = "default,boundary_iou,boundary_f,msiou,adaptive_msiou,size,context"
-"""All measures that need no optional package: MS-IoU and the slow ones among them."""
+DEFAULT = GROUPS["default"]
+ALL = tuple(name for name in GROUPS["all"] if name not in {"hce", "camouflage_context"})
+"""All measures that need no optional package."""
 WINDOWS = (1, 4, 16)
 
 
@@ -85,18 +87,18 @@ def tokencut_cases(method: TokenCut, images: list[Photo]) -> dict[str, Case]:
         "part: graph, cut, component": lambda n: normalized_cuts(features[n], method.tau),
         "part: bilateral solver": lambda n: refine(images[n].image, maps[n], "bilateral"),
     }
-    for name, measures in (("default measures", "default"), ("all measures", ALL)):
+    for name, measures in (("default measures", DEFAULT), ("all measures", ALL)):
         measure = measuring(measures)
         cases[f"TokenCut, bilateral, {name}"] = lambda n, m=measure: m(images[n], whole(n))
-        if measures == "default":  # the others take longer
+        if measures == DEFAULT:  # the others take longer
             cases[f"part: {name}"] = lambda n, m=measure: m(images[n], refined[n])
     return cases
 
 
-def measuring(measures: str) -> Callable[[Photo, Tensor], Any]:
+def measuring(measures: tuple[str, ...]) -> Callable[[Photo, Tensor], Any]:
     """Return a function that measures a map as `sod evaluate` does."""
-    plan = make_plan("mean-max", "none", measures)
-    evaluator = Evaluator("M", "D", plan.protocol, plan.refinements, None, plan.measures)
+    plan = make_plan("mean-max", "none", "default")
+    evaluator = Evaluator("M", "D", plan.protocol, plan.refinements, None, measures)
 
     def measure(photo: Photo, saliency: Tensor) -> Any:  # noqa: ANN401
         return evaluator.measure(photo.sample, photo.image[0], photo.mask, saliency[0], 0.0)

@@ -47,18 +47,20 @@ def camouflage_degree(image: Image, foreground: Mask) -> Array:
     if not len(places) or not len(sources):
         return np.zeros(foreground.shape)
     nearest = _nearest(candidates, patches, sources, places)
-    rebuilt = _rebuilt(image * around[..., None], places, sources[nearest])
-    similarity = _similarity(rebuilt, image * inside[..., None])
-    grown_degree = np.exp(_CONTRAST * similarity * inside) - 1
-    return np.asarray(grown_degree / (np.exp(_CONTRAST) - 1))
+    rebuilt = _rebuilt(image * around[..., None], places, sources[nearest])[foreground]
+    degree = np.zeros(foreground.shape)
+    similarity = _similarity(rebuilt, image[foreground])
+    degree[foreground] = (np.exp(_CONTRAST * similarity) - 1) / (np.exp(_CONTRAST) - 1)
+    return degree
 
 
 def _patches(lab: Image, region: Image) -> tuple[npt.NDArray[np.int64], Image]:
     """Return the corners ``[N, 2]`` and the content ``[N, 147]`` of patches within a region."""
-    windows = np.lib.stride_tricks.sliding_window_view
-    whole = windows(region, (_PATCH, _PATCH))[::_STEP, ::_STEP].all((2, 3))
-    corners = np.argwhere(whole)
-    content = windows(lab, (_PATCH, _PATCH, 3))[::_STEP, ::_STEP, 0][whole]
+    windows = np.lib.stride_tricks.sliding_window_view(lab, (_PATCH, _PATCH, 3))[..., 0, :, :, :]
+    square = np.ones((_PATCH, _PATCH), np.uint8)
+    within = cv2.erode(region, square, anchor=(0, 0))[: len(windows), : windows.shape[1]]
+    corners = np.argwhere(within[::_STEP, ::_STEP])
+    content = windows[::_STEP, ::_STEP][corners[:, 0], corners[:, 1]]
     return corners * _STEP, content.reshape(len(corners), 3 * _PATCH**2)
 
 
@@ -83,19 +85,19 @@ def _rebuilt(
     surroundings: Image, places: npt.NDArray[np.int64], sources: npt.NDArray[np.int64]
 ) -> Image:
     """Return the mean of the patches that were put on each pixel; 0 where there is none."""
-    limits = np.array(surroundings.shape[:2]) - _PATCH
     total = np.zeros(surroundings.shape, np.int64)
     count = np.zeros(surroundings.shape[:2]) + 2.0**-52
-    pairs = zip(places.clip(0, limits), sources.clip(0, limits), strict=True)
-    for (row, column), (from_row, from_column) in pairs:
-        patch = surroundings[from_row : from_row + _PATCH, from_column : from_column + _PATCH]
-        total[row : row + _PATCH, column : column + _PATCH] += patch
-        count[row : row + _PATCH, column : column + _PATCH] += 1
+    # Patches begin in different pixels, so that each is added to at most once by an offset.
+    for offset in np.ndindex(_PATCH, _PATCH):
+        rows, columns = (places + offset).T
+        from_rows, from_columns = (sources + offset).T
+        total[rows, columns] += surroundings[from_rows, from_columns]
+        count[rows, columns] += 1
     return np.round(total / count[..., None]).astype(np.uint8)
 
 
 def _similarity(first: Image, second: Image) -> Array:
-    """Return 1 - ΔE / 100 of two images, by CIEDE2000, in [0, 1]."""
+    """Return 1 - ΔE / 100 of colours ``[N, 3]``, by CIEDE2000, in [0, 1]."""
     color = optional("skimage.color", "measures", _USER)
     difference = color.deltaE_ciede2000(color.rgb2lab(first), color.rgb2lab(second))
     return np.asarray(1 - np.clip(difference / 100, 0, 1))

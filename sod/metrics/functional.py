@@ -163,7 +163,7 @@ def _camouflage(picture: Picture) -> float:
     levels = (picture.colours.clamp(0, 1) * 255).round().byte().permute(1, 2, 0)
     mask = picture.image.foreground
     degree = camouflage_degree(np.ascontiguousarray(levels.cpu().numpy()), mask.cpu().numpy())
-    return context_measure(picture.image.values, mask, degree)
+    return context_measure(picture.context, degree)
 
 
 _SINGLE: dict[str, Callable[[Picture], Tensor | float]] = {
@@ -175,7 +175,7 @@ _SINGLE: dict[str, Callable[[Picture], Tensor | float]] = {
     "boundary_iou": lambda p: boundary_iou(p.half, p.image.foreground, p.protocol.empty),
     "boundary_f": lambda p: boundary_f(p.half, p.image.foreground, p.protocol.empty),
     "hce": lambda p: correction_effort(p.half, p.image.foreground),
-    "context": lambda p: context_measure(p.image.values, p.image.foreground),
+    "context": lambda p: context_measure(p.context),
     "camouflage_context": _camouflage,
     "si_mae": _object_mae,
     "auc_roc": _roc,

@@ -1,21 +1,26 @@
 """Multi-scale IoU: how much of a mask's edge is found, at ten resolutions."""
 
-from functools import cache
+from collections.abc import Iterator
 from typing import TypeVar
 
 import cv2
 import numpy as np
 import numpy.typing as npt
-import torch
 from torch import Tensor
 
-Bits = npt.NDArray[np.uint64]
+Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 _Cell = TypeVar("_Cell", np.bool_, np.uint64)
-_SCALES = 10  # cells of 1, 2, 4, ... 512 pixels
+SCALES = 10
+"""Cells of 1, 2, 4, ... 512 pixels."""
 
 
-def multiscale_iou(binary: Tensor, foreground: Tensor) -> float:
+def edge_cells(mask: Tensor) -> list[Mask]:
+    """Return the cells that the edges of a mask, bool ``[H, W]``, touch at each scale."""
+    return list(scales(_edges(mask.cpu().numpy())))
+
+
+def multiscale_iou(binary: Tensor, truth: list[Mask]) -> float:
     """Return the multi-scale IoU of a binary map.
 
     At each scale, the ratio is (|P ∩ G| + 1) / (|G| + 1) for the sets P and G of cells that the
@@ -23,49 +28,47 @@ def multiscale_iou(binary: Tensor, foreground: Tensor) -> float:
 
     Args:
         binary: The map, bool ``[H, W]``.
-        foreground: The mask, bool ``[H, W]``.
+        truth: The mask's ``edge_cells``.
 
     Source: Ahmadzadeh et al., ICIP 2021, section 3; the edges are those of the authors' code.
     """
-    predicted, truth = (_edges(mask.cpu().numpy()) for mask in (binary, foreground))
-    ratios = []
-    for _ in range(_SCALES):
-        ratios.append((np.count_nonzero(predicted & truth) + 1) / (np.count_nonzero(truth) + 1))
-        predicted, truth = _halved(predicted), _halved(truth)
-    return float(_area(np.array(ratios)))
+    pairs = zip(edge_cells(binary), truth, strict=True)
+    hits = [np.count_nonzero(predicted & cells) for predicted, cells in pairs]
+    return float(area_of_hits(np.array(hits), truth))
 
 
-def multiscale_curve(codes: Tensor, foreground: Tensor, thresholds: int) -> tuple[Tensor, float]:
-    """Return the multi-scale IoU of a map at all thresholds.
-
-    All thresholds are treated at once: each pixel holds one bit per threshold at which it is an
-    edge, and cells are joined by a bitwise or.
+def area_of_hits(hits: npt.NDArray[np.int64], truth: list[Mask]) -> Array:
+    """Return the area under the ratios at evenly spaced scales, by the trapezoidal rule.
 
     Args:
-        codes: Int64 ``[H, W]``, the number of thresholds each pixel passes.
-        foreground: The mask, bool ``[H, W]``.
-        thresholds: Number T of thresholds, at most 256.
-
-    Returns:
-        Float64 ``[T]``, and the value of a map without any predicted pixel.
+        hits: Number of common cells ``[SCALES, ...]``.
+        truth: The mask's ``edge_cells``.
     """
-    truth = _edges(foreground.cpu().numpy())
-    predicted = _edge_bits(codes.cpu().numpy())
-    ratios, nothing = np.empty((_SCALES, thresholds)), np.empty(_SCALES)
-    for scale in range(_SCALES):
-        found = np.ascontiguousarray(predicted[truth]).view(np.uint8)
-        hits = np.unpackbits(found, axis=1, bitorder="little").sum(0, dtype=np.int64)
-        cells = np.count_nonzero(truth) + 1
-        ratios[scale], nothing[scale] = (hits[:thresholds] + 1) / cells, 1 / cells
-        predicted, truth = _halved(predicted), _halved(truth)
-    curve = torch.from_numpy(_area(ratios)).to(codes.device)
-    return curve, float(_area(nothing))
-
-
-def _area(ratios: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return the area under ratios at evenly spaced scales, by the trapezoidal rule."""
+    cells = np.array([np.count_nonzero(each) for each in truth])
+    ratios = ((hits.T + 1) / (cells + 1)).T
     inner = (ratios[1:] + ratios[:-1]) / 2
-    return np.asarray((inner / (_SCALES - 1)).sum(0))
+    return np.asarray((inner / (SCALES - 1)).sum(0))
+
+
+def scales(cells: npt.NDArray[_Cell]) -> Iterator[npt.NDArray[_Cell]]:
+    """Yield cells ``[H, W]`` at every scale; a larger cell is the (bitwise) or of four smaller."""
+    yield cells
+    for _ in range(SCALES - 1):
+        cells = _halved(cells)
+        yield cells
+
+
+def _halved(cells: npt.NDArray[_Cell]) -> npt.NDArray[_Cell]:
+    """Join blocks of 2 x 2 cells, counted from the lower right corner."""
+    rows, columns = (size % 2 for size in cells.shape)
+    if rows or columns:
+        padded = np.zeros((cells.shape[0] + rows, cells.shape[1] + columns), cells.dtype)
+        padded[rows:, columns:] = cells
+        cells = padded
+    joined = cells[::2] | cells[1::2]
+    if joined.dtype == np.bool_:
+        return np.asarray(joined.view(np.uint16) != 0, cells.dtype)  # both cells of a pair at once
+    return np.asarray(joined[:, ::2] | joined[:, 1::2], cells.dtype)
 
 
 def _edges(mask: Mask) -> Mask:
@@ -76,42 +79,3 @@ def _edges(mask: Mask) -> Mask:
         for order in ((1, 0), (0, 1))
     )
     return np.asarray((across != 0) | (along != 0))
-
-
-def _edge_bits(codes: npt.NDArray[np.int64]) -> Bits:
-    """Return ``_edges`` at all thresholds: bit t of ``[H, W, 4]`` is set if there is an edge."""
-    bits = np.pad(_passed()[codes], ((1, 1), (1, 1), (0, 0)))
-    edges = _gradient(bits)
-    edges |= _gradient(bits.swapaxes(0, 1)).swapaxes(0, 1)
-    return edges
-
-
-def _gradient(bits: Bits) -> Bits:
-    """Return where the Sobel gradient along axis 0 is not zero, of padded bits ``[H, W, 4]``.
-
-    The gradient is d1 + 2 d2 + d3 with three differences d in {-1, 0, 1} of neighbouring columns.
-    It is zero if d2 = 0 and d1 = -d3, or if d1 = d3 = -d2.
-    """
-    below = bits[2:]
-    changed = below ^ bits[:-2]
-    first, middle, last = changed[:, :-2], changed[:, 1:-1], changed[:, 2:]
-    both = first & last
-    both &= ~(below[:, :-2] ^ below[:, 2:])  # d1 = d3, neither is 0
-    single = (first ^ last) | both
-    both &= below[:, :-2] ^ below[:, 1:-1]  # and d1 = -d2, where d2 is not 0
-    return np.asarray((middle & ~both) | (single & ~middle), np.uint64)
-
-
-@cache
-def _passed() -> Bits:
-    """Return which of 256 thresholds a pixel of each code 0..256 passes, as bits ``[257, 4]``."""
-    steps = np.tri(257, 256, -1, dtype=np.uint8)
-    return np.packbits(steps, axis=1, bitorder="little").view(np.uint64)
-
-
-def _halved(cells: npt.NDArray[_Cell]) -> npt.NDArray[_Cell]:
-    """Join blocks of 2 x 2 cells, counted from the lower right corner, by a (bitwise) or."""
-    padding = [(size % 2, 0) for size in cells.shape[:2]] + [(0, 0)] * (cells.ndim - 2)
-    padded = np.pad(cells, padding)
-    rows = padded[::2] | padded[1::2]
-    return np.asarray(rows[:, ::2] | rows[:, 1::2], cells.dtype)

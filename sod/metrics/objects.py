@@ -9,7 +9,7 @@ from torch import Tensor
 
 from sod.metrics.prepare import Prepared, mean_of
 from sod.metrics.protocols import Protocol
-from sod.metrics.thresholds import Counts, sweep
+from sod.metrics.thresholds import Counts, number, sweep
 
 _SMALLEST = 50  # pixels; smaller components count only if there is no larger one
 
@@ -35,12 +35,14 @@ def object_boxes(foreground: Tensor) -> list[Box]:
         foreground: The mask, bool ``[H, W]``.
     """
     mask = foreground.cpu().numpy().view(np.uint8)
-    _, _, parts, _ = cv2.connectedComponentsWithStats(mask, connectivity=4)
+    left, top, width, height = cv2.boundingRect(mask)
+    inner = mask[top : top + height, left : left + width]
+    _, _, parts, _ = cv2.connectedComponentsWithStats(inner, connectivity=4)
     parts = parts[1:]
     if not len(parts):
         return []
     areas = parts[:, cv2.CC_STAT_AREA]
-    kept = parts[areas >= min(_SMALLEST, areas.max())]
+    kept = parts[areas >= min(_SMALLEST, areas.max())] + [left, top, 0, 0, 0]
     return [Box(slice(y, y + height), slice(x, x + width)) for x, y, width, height, _ in kept]
 
 
@@ -73,8 +75,8 @@ def _counts(image: Prepared, box: Box, protocol: Protocol) -> Counts:
     above = values >= limit if protocol.adaptive == ">=" else values > limit
     beyond = outside if protocol.adaptive == ">=" and limit <= 0 else 0.0
     half = values > 0.5
-    hits = [counts.hits, _number(above & foreground), _number(half & foreground)]
-    extra = [predicted, _number(above) + beyond, _number(half)]
+    hits = [counts.hits, number(above & foreground), number(half & foreground)]
+    extra = [predicted, number(above) + beyond, number(half)]
     return Counts(
         torch.cat(hits), torch.cat(extra), counts.positive, torch.full_like(counts.total, pixels)
     )
@@ -86,10 +88,6 @@ def _adaptive_limit(values: Tensor, box: Box, protocol: Protocol) -> float:
     masked = torch.zeros_like(values)
     masked[box.window] = values[box.window]
     return min(2 * float(mean_of(masked, protocol)), 1.0)
-
-
-def _number(binary: Tensor) -> Tensor:
-    return binary.count_nonzero().double()[None]
 
 
 def size_invariant_mae(error: Tensor, boxes: list[Box]) -> Tensor:

@@ -5,11 +5,13 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from sod.metrics.context import Context, context_of
 from sod.metrics.families import OF_OBJECTS, of_counts
-from sod.metrics.multiscale import multiscale_curve, multiscale_iou
+from sod.metrics.multiscale import Mask, edge_cells, multiscale_iou
 from sod.metrics.objects import Box, object_boxes, object_counts
 from sod.metrics.prepare import Prepared, mean_of
 from sod.metrics.protocols import Protocol
+from sod.metrics.scale_curve import multiscale_curve
 from sod.metrics.thresholds import Counts, append, sweep
 
 HALF, ADAPTIVE = -1, -2
@@ -46,7 +48,7 @@ class Picture:
     @cached_property
     def error(self) -> Tensor:
         """The absolute error of each pixel, float64 ``[H, W]``."""
-        return (self.image.values - self.image.foreground.double()).abs_()
+        return self.image.values.sub(self.image.foreground.byte()).abs_()
 
     @cached_property
     def counts(self) -> Counts:
@@ -77,15 +79,24 @@ class Picture:
         return self._families[name]
 
     @cached_property
+    def edge_cells(self) -> list[Mask]:
+        """The cells that the edges of the mask touch, at each scale."""
+        return edge_cells(self.image.foreground)
+
+    @cached_property
     def scales(self) -> tuple[Tensor, float]:
         """Multi-scale IoU at the T thresholds, and of an empty map."""
-        codes, mask = self.image.codes, self.image.foreground
-        return multiscale_curve(codes, mask, self.protocol.thresholds)
+        return multiscale_curve(self.image.codes, self.edge_cells, self.protocol.thresholds)
 
     def scale(self, position: int) -> float:
         """Return the multi-scale IoU at ``HALF`` or at ``ADAPTIVE``."""
         binary = self.half if position == HALF else self.adaptive
-        return multiscale_iou(binary, self.image.foreground)
+        return multiscale_iou(binary, self.edge_cells)
+
+    @cached_property
+    def context(self) -> Context | None:
+        """What both context measures are computed from."""
+        return context_of(self.image.values, self.image.foreground)
 
     def curve(self, family: str) -> Tensor:
         """Return a family's values ``[T]`` at ascending thresholds."""

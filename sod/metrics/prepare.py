@@ -19,7 +19,7 @@ class Prepared(NamedTuple):
     Attributes:
         values: Float64 ``[H, W]`` in [0, 1], the map; all are on the CPU if the map's device has no
             float64.
-        codes: Int64 ``[H, W]``, the number of the protocol's thresholds that each pixel passes.
+        codes: Int16 ``[H, W]``, the number of the protocol's thresholds that each pixel passes.
         foreground: Bool ``[H, W]``, the binary mask.
     """
 
@@ -123,7 +123,6 @@ def _codes(values: Tensor, protocol: Protocol) -> Tensor:
     """Return the number of thresholds k / 255 that each pixel passes."""
     levels = values * 255
     if protocol.comparison == ">=":  # the original toolboxes truncate to uint8
-        return levels.long().add_(1).clamp_(max=protocol.thresholds)
-    nearest = levels.round()
-    snapped = torch.where((levels - nearest).abs() < _SNAP, nearest, levels)
-    return snapped.ceil_().long().clamp_(max=protocol.thresholds)
+        return levels.short().add_(1).clamp_(max=protocol.thresholds)
+    # A level less than the snap above k does not pass the threshold k.
+    return levels.sub_(_SNAP).ceil_().short().clamp_(max=protocol.thresholds)

@@ -2,7 +2,9 @@
 
 from typing import NamedTuple
 
+import cv2
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -55,12 +57,12 @@ def s_measure(
 
     Source: Fan et al., ICCV 2017, equations 1-8, with the quadrants of the authors' code.
     """
-    mask = foreground.double()
-    share = float(mask.mean())
+    mask = foreground.cpu().numpy().view(np.uint8)
+    share = np.count_nonzero(mask) / mask.size
     if share in (0.0, 1.0):
         return values.mean() if share else 1 - values.mean()
     middle = _middle(mask)
-    sums = _sums(values, mask, middle)
+    sums = _sums(values, foreground, middle)
     similarity, flat = _similarity(sums)
     if numpy_means and bool(flat.any()):
         similarity = torch.where(flat & ~_flat_in_numpy(values, middle), 0.0, similarity)
@@ -68,42 +70,38 @@ def s_measure(
     return (alpha * _object(sums, share) + (1 - alpha) * region).clamp(min=0)
 
 
-def _middle(mask: Tensor) -> tuple[int, int]:
+def _middle(mask: npt.NDArray[np.uint8]) -> tuple[int, int]:
     """Return height and width of the upper left quadrant: the mask's rounded centroid plus 1."""
-    means = []
-    for line in (mask.sum(1), mask.sum(0)):
-        positions = torch.arange(len(line), dtype=line.dtype, device=line.device)
-        means.append(line @ positions / line.sum())
-    row, column = (torch.stack(means).round().long() + 1).tolist()
-    return row, column
+    rows, columns = (
+        np.asarray(cv2.reduce(mask, axis, cv2.REDUCE_SUM, dtype=cv2.CV_32S), np.int64).ravel()
+        for axis in (1, 0)
+    )
+    row, column = (int(line @ np.arange(len(line))) / int(line.sum()) for line in (rows, columns))
+    return round(row) + 1, round(column) + 1
 
 
 def _sums(values: Tensor, mask: Tensor, middle: tuple[int, int]) -> _Sums:
-    """Return the quadrants' sums of a map and its mask, both float64 ``[H, W]``."""
-    (height, width), (row, column) = values.shape, middle
-    firsts = torch.tensor([0, min(row, height - 1)]), torch.tensor([0, min(column, width - 1)])
-    origin = values[firsts[0]][:, firsts[1]]
-    # rows [2, H] and columns [W, 2] are 1 where a row or column belongs to a half, else 0.
-    rows = _halves(height, row).to(values)
-    columns = _halves(width, column).to(values).T
-    relative = values.clone()
-    for half, line in zip((relative[:row], relative[row:]), origin @ columns.T, strict=True):
-        half.sub_(line)
-
-    def sums(picture: Tensor) -> Tensor:
-        return rows @ picture @ columns
-
-    total, square = sums(relative), sums(relative * relative)
-    inside = sums(relative.mul_(mask))
-    inside_square = sums(relative.square_())
-    pixels = rows.sum(1)[:, None] * columns.sum(0)
-    return _Sums(origin, pixels, sums(mask), total, square, inside, inside_square)
+    """Return the quadrants' sums of a map, float64 ``[H, W]``, and its mask, bool ``[H, W]``."""
+    row, column = middle
+    quadrants = [
+        _of_quadrant(values[rows, columns], mask[rows, columns])
+        for rows in (slice(row), slice(row, None))
+        for columns in (slice(column), slice(column, None))
+    ]
+    return _Sums(*torch.stack(quadrants).T.view(-1, 2, 2))
 
 
-def _halves(length: int, middle: int) -> Tensor:
-    """Return bool ``[2, length]``: which positions lie before ``middle``, and which do not."""
-    first = torch.arange(length) < middle
-    return torch.stack([first, ~first])
+def _of_quadrant(values: Tensor, mask: Tensor) -> Tensor:
+    """Return the sums of one quadrant in their order in ``_Sums``; zeros if it has no pixels."""
+    if not values.numel():
+        return values.new_zeros(len(_Sums._fields))
+    origin, weights = values[0, 0], mask.flatten().to(values)
+    relative = (values - origin).flatten()
+    inside = relative * weights
+    square, inside_square = relative @ relative, inside @ inside
+    pixels = origin.new_tensor(values.numel())
+    sums = (origin, pixels, weights.sum(), relative.sum(), square, inside.sum(), inside_square)
+    return torch.stack(sums)
 
 
 def _similarity(sums: _Sums) -> tuple[Tensor, Tensor]:

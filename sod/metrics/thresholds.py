@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -29,7 +30,7 @@ def sweep(codes: Tensor, foreground: Tensor, thresholds: int) -> Counts:
     """Count pixels at every threshold from one joint histogram of map and mask.
 
     Args:
-        codes: Int64 ``[H, W]``, the number of thresholds each pixel passes, 0..``thresholds``.
+        codes: Integers ``[H, W]``, the number of thresholds each pixel passes, 0..``thresholds``.
         foreground: Bool ``[H, W]``, the mask.
         thresholds: Number T of thresholds.
 
@@ -46,14 +47,20 @@ def sweep(codes: Tensor, foreground: Tensor, thresholds: int) -> Counts:
 
 def append(counts: Counts, foreground: Tensor, *binaries: Tensor) -> Counts:
     """Append the counts of binary maps, bool ``[H, W]``, with the same mask ``foreground``."""
-    hits = [(binary & foreground).count_nonzero().double() for binary in binaries]
-    predicted = [binary.count_nonzero().double() for binary in binaries]
+    hits = [number(binary & foreground) for binary in binaries]
+    predicted = [number(binary) for binary in binaries]
     return Counts(
-        torch.cat([counts.hits, torch.stack(hits)]),
-        torch.cat([counts.predicted, torch.stack(predicted)]),
+        torch.cat([counts.hits, *hits]),
+        torch.cat([counts.predicted, *predicted]),
         counts.positive,
         counts.total,
     )
+
+
+def number(binary: Tensor) -> Tensor:
+    """Return the number of true pixels, float64 ``[1]``, on the device of the binary map."""
+    count = np.count_nonzero(binary.numpy()) if binary.device.type == "cpu" else binary.sum()
+    return torch.as_tensor(count, dtype=torch.float64, device=binary.device)[None]
 
 
 def precision_recall(counts: Counts, empty: float = 0.0) -> tuple[Tensor, Tensor]:
@@ -124,5 +131,4 @@ def kappa(counts: Counts, empty: float = 0.0, as_pysod: bool = False) -> Tensor:
 
 def ratio(numerator: Tensor, denominator: Tensor, empty: float) -> Tensor:
     """Return numerator / denominator; ``empty`` where the denominator is zero."""
-    zero = denominator == 0
-    return torch.where(zero, empty, numerator / torch.where(zero, 1.0, denominator))
+    return (numerator / denominator).masked_fill_(denominator == 0, empty)

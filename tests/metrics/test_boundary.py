@@ -9,7 +9,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from sod.metrics import get_protocol, measure
-from sod.metrics.boundary import boundary_f, boundary_iou
+from sod.metrics.boundary import _near, boundary_f, boundary_iou
 
 Mask = NDArray[np.bool_]
 
@@ -86,3 +86,11 @@ def test_average_precision_and_roc_are_scikit_learns() -> None:
                 sklearn.average_precision_score(truth, levels),
             ]
             assert found.values.tolist() == pytest.approx(expected, abs=1e-9), (protocol, kind)
+
+
+@pytest.mark.parametrize("reach", [1, 4, 16, 17])
+def test_near_an_edge_is_within_a_disc(reach: int) -> None:
+    edges = np.zeros((60, 70), np.uint8)
+    edges[20, 30] = edges[59, 0] = 1
+    expected = ndimage.distance_transform_edt(1 - edges) <= reach
+    assert (_near(edges, reach) == expected).all()
