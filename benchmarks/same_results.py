@@ -151,19 +151,21 @@ def main() -> None:
     parser.add_argument("--shared", type=Path, default=ROOT.parent / "shared")
     parser.add_argument("--images", type=int, default=500, help="the first so many")
     options = parser.parse_args()
+    stated = conditions()  # of the code that runs: files may change meanwhile
     method = build_from_config(CONFIG).eval()
     assert isinstance(method, TokenCut)  # noqa: S101 - narrows the type
     images = sorted((options.shared / "data" / "ECSSD" / "images").glob("*.jpg"))
     with torch.inference_mode():
         counts, gaps = compare(method, images[: options.images])
-    lines = _page(counts, gaps, f"--shared ../shared --images {options.images}")
+    lines = _page(counts, gaps, stated, f"--shared ../shared --images {options.images}")
     page = ROOT / "benchmarks" / "results" / "same_results.md"
     page.write_text("\n".join(lines) + "\n", encoding="utf-8")
     print("\n".join(lines))
 
 
-def _page(counts: list[Count], gaps: list[float], arguments: str) -> list[str]:
-    stated = conditions()
+def _page(
+    counts: list[Count], gaps: list[float], stated: dict[str, object], arguments: str
+) -> list[str]:
     edited = " with uncommitted changes" if stated["uncommitted_changes"] else ""
     low, median = np.quantile(gaps, (0, 0.5))
     return [
@@ -173,7 +175,8 @@ def _page(counts: list[Count], gaps: list[float], arguments: str) -> list[str]:
         "stand-in weights, τ = 0.3. The program's single cuts are compared with a plain float64 "
         "reference of the published steps on the same features (dense `scipy.linalg.eigh` of the "
         "generalized problem, mean, side of the largest magnitude, 4-connected component), with "
-        f"up to {TOGETHER} cuts in one Lanczos iteration, and with cuts without the graph's matrix.",
+        f"up to {TOGETHER} cuts in one Lanczos iteration, and with cuts without the matrix of the "
+        "graph.",
         "",
         f"Commit {stated['commit']}{edited}; `python benchmarks/same_results.py {arguments}`; CPU; "
         f"{listed(versions())}.",
