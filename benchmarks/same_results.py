@@ -147,7 +147,7 @@ def compare(method: TokenCut, images: list[Path]) -> tuple[list[Count], list[flo
 
 def main() -> None:
     """Compare all images and write ``results/same_results.md``."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--shared", type=Path, default=ROOT.parent / "shared")
     parser.add_argument("--images", type=int, default=500, help="the first so many")
     options = parser.parse_args()
