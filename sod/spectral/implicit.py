@@ -91,9 +91,10 @@ class ImplicitGraph:
             if self._connections is not None:
                 self._connections.fill(row, column, similarity > self._tau)
                 self._connections.fill(column, row, similarity.mT > self._tau)
-            own = torch.diag(torch.full_like(similarity[0], torch.inf)) if row == column else 0
-            low = low.minimum((similarity + own).amin())  # a token and itself are no edge
-            high = high.maximum((similarity - own).amax())
+            low = low.minimum(similarity.amin())
+            if row == column:  # a token and itself are no edge
+                similarity.fill_diagonal_(-torch.inf)
+            high = high.maximum(similarity.amax())
         return torch.stack([low, high])
 
     def _blocks(self) -> Iterator[tuple[int, int, Tensor]]:
