@@ -129,6 +129,21 @@ def test_the_cut(device: str) -> None:
 
 
 @EVERY_DEVICE
+@pytest.mark.parametrize("held", [2**20, 0])
+def test_the_cut_without_a_matrix(device: str, held: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    features = clusters(144, 0).T.reshape(6, 12, 12)
+    expected = normalized_cut(features)
+    monkeypatch.setattr("sod.spectral.implicit.MATRIX_TOKENS", 0)
+    monkeypatch.setattr("sod.spectral.implicit.HELD_BYTES", held)
+    monkeypatch.setattr("sod.spectral.implicit.BLOCK", 64)
+    with pretended(device):
+        cut = normalized_cut(features.to(device))
+        close(cut.eigenvector, expected.eigenvector, device)
+        assert torch.equal(cut.component.cpu(), expected.component)
+        assert cut.seed == expected.seed
+
+
+@EVERY_DEVICE
 def test_cuts_of_a_batch(device: str) -> None:
     features = torch.stack([clusters(48, seed).T.reshape(-1, 6, 8) for seed in range(4)])
     features[1] = 0.3  # nothing to cut

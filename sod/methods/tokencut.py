@@ -33,8 +33,9 @@ class TokenCut(Method):
         resize: ``saliency``: the image is resized to the nearest multiple of the patch, as the
             paper does for saliency; ``discovery``: it is padded, as for object discovery.
         scale: Factor on the image's size before the features; 1 is the published size.
-        max_tokens: Larger images are resized to at most this number of tokens, which bounds memory
-            (about 13 bytes times its square). Benchmark images have fewer.
+        max_tokens: Larger images are resized to at most this number of tokens, which bounds time
+            and memory (about 13 bytes times its square up to 8,192 tokens; above, the graph is cut
+            without its matrix, in less than 100 MB). Benchmark images have fewer.
         masks: How a cut becomes a mask, beyond the published way.
     """
 

@@ -7,8 +7,15 @@ from torch import Tensor
 
 from sod.core.precision import float64_device, full_precision_region
 from sod.refinement.masks import seed_component
-from sod.spectral.eigen import Method, bipartition, first_peak, second_eigenvector
+from sod.spectral.eigen import (
+    Method,
+    bipartition,
+    first_peak,
+    implicit_eigenvector,
+    second_eigenvector,
+)
 from sod.spectral.graph import Graph, affinity, is_uniform
+from sod.spectral.implicit import ImplicitGraph, is_large
 
 MEMORY = 2**30
 """Bytes of the weights of the graphs that are cut at once on a GPU."""
@@ -65,14 +72,17 @@ def normalized_cuts(
 
     If all tokens are similar, if all are dissimilar, or if there is only one, no cut is better than
     another. The result is then empty: all zeros, without a seed. On a GPU the graphs of a batch are
-    cut together, as far as memory allows; on a CPU, where that gains nothing, one by one.
+    cut together, as far as memory allows; on a CPU, where that gains nothing, one by one. Graphs of
+    more than 8,192 tokens are cut one by one without their matrix
+    (:class:`sod.spectral.implicit.ImplicitGraph`).
 
     Args:
         features: Dense features ``[B, C, h, w]``.
         tau: Threshold on the cosine similarity.
         eps: Weight of the edges at or below the threshold, positive.
         graph: ``binary`` or ``weighted`` edges, see :func:`sod.spectral.affinity`.
-        method: Eigenvector solver, see :func:`sod.spectral.second_eigenvector`.
+        method: Eigenvector solver, see :func:`sod.spectral.second_eigenvector`. Only ``auto``
+            goes without the matrix.
 
     Returns:
         The cut of each image, on the device of the features; finite for every finite input.
@@ -83,6 +93,9 @@ def normalized_cuts(
     height, width = features.shape[2:]
     tokens = features.detach().flatten(2).mT
     device = float64_device(tokens.device)  # the small eps needs float64
+    if method == "auto" and is_large(height * width):
+        graphs = (ImplicitGraph(each.to(device), tau, eps, graph) for each in tokens)
+        return [cut_implicit(each, (height, width)).to(features.device) for each in graphs]
     together = 1 if device.type == "cpu" else max(MEMORY // (8 * (height * width) ** 2), 1)
     cuts: list[Cut] = []
     for part in torch.split(tokens.to(device), together):
@@ -108,15 +121,30 @@ def cut_graphs(weights: Tensor, grid: tuple[int, int], method: Method = "auto") 
     if not rows:
         return cuts
     chosen = weights[rows] if len(rows) < len(weights) else weights
-    vectors = second_eigenvector(chosen, method)
+    for row, cut in zip(rows, _divide(second_eigenvector(chosen, method), grid), strict=True):
+        cuts[row] = cut
+    return cuts
+
+
+def cut_implicit(graph: ImplicitGraph, grid: tuple[int, int]) -> Cut:
+    """Cut a graph without a matrix, of the tokens of a grid."""
+    if graph.is_uniform():
+        return Cut.empty(grid, graph.device)
+    (cut,) = _divide(implicit_eigenvector(graph)[None], grid)
+    return cut
+
+
+def _divide(vectors: Tensor, grid: tuple[int, int]) -> list[Cut]:
+    """Return the cuts by some eigenvectors ``[B, N]``, each positive at its peak."""
     partitions = bipartition(vectors).view(-1, *grid)
     seeds = first_peak(vectors).cpu()
     components = seed_component(partitions[:, None], seeds)[:, 0]
-    for place, (row, seed) in enumerate(zip(rows, seeds.tolist(), strict=True)):
-        cuts[row] = Cut(
+    return [
+        Cut(
             eigenvector=vectors[place].view(grid).float(),
             partition=partitions[place],
             component=components[place],
             seed=divmod(seed, grid[1]),
         )
-    return cuts
+        for place, seed in enumerate(seeds.tolist())
+    ]

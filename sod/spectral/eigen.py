@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from sod.core.precision import full_precision_region
-from sod.spectral.lanczos import MAX_STEPS, lanczos
+from sod.spectral.implicit import ImplicitGraph
+from sod.spectral.lanczos import MAX_STEPS, lanczos, lanczos_of_products
 
 Method = Literal["auto", "iterative", "dense"]
 
@@ -47,8 +48,24 @@ def second_eigenvector(weights: Tensor, method: Method = "auto") -> Tensor:
     weights = weights.detach().double().contiguous()
     # Products with ones avoid the thread synchronisation of a reduction, slow on busy machines.
     roots = torch.stack([each @ each.new_ones(len(each)) for each in weights]).sqrt()
-    vectors = _symmetric(weights, roots, method) / roots
-    return torch.where(_at(vectors, first_peak(vectors)) > 0, vectors, -vectors)
+    return _positive_at_peak(_symmetric(weights, roots, method) / roots)
+
+
+@full_precision_region
+def implicit_eigenvector(graph: ImplicitGraph) -> Tensor:
+    """Return the result of :func:`second_eigenvector` for a graph without a matrix.
+
+    There is no dense solver to fall back on: if the eigenvalue has no usable gap, the vector after
+    the largest number of steps is returned.
+
+    Args:
+        graph: A graph of at least two tokens.
+
+    Returns:
+        The eigenvector ``[N]`` in float64.
+    """
+    root = graph.degrees().sqrt()
+    return _positive_at_peak(lanczos_of_products(graph.product, root) / root)
 
 
 def first_peak(vectors: Tensor) -> Tensor:
@@ -78,6 +95,10 @@ def bipartition(eigenvector: Tensor) -> Tensor:
     negative = _at(eigenvector, first_peak(eigenvector)) < 0
     eigenvector = torch.where(negative, -eigenvector, eigenvector)
     return eigenvector > eigenvector.mean(-1, keepdim=True)
+
+
+def _positive_at_peak(vectors: Tensor) -> Tensor:
+    return torch.where(_at(vectors, first_peak(vectors)) > 0, vectors, -vectors)
 
 
 def _at(vectors: Tensor, indices: Tensor) -> Tensor:

@@ -49,10 +49,29 @@ def similarities(features: Tensor) -> Tensor:
     Raises:
         SodError: If a feature is not finite.
     """
+    unit = unit_tokens(features)
+    return unit @ unit.mT
+
+
+def unit_tokens(features: Tensor) -> Tensor:
+    """Return tokens ``[..., N, C]`` in float32 and of length 1; zeros stay zeros.
+
+    Raises:
+        SodError: If a feature is not finite.
+    """
     if not torch.isfinite(features).all():
         raise SodError("features hold NaN or infinite values: check the weights and the precision")
-    unit = F.normalize(features.float(), dim=-1)
-    return unit @ unit.mT
+    return F.normalize(features.float(), dim=-1)
+
+
+def check_eps(eps: float) -> None:
+    """Refuse a weight of dissimilar tokens that is not positive.
+
+    Raises:
+        SodError: If it is not.
+    """
+    if not eps > 0:
+        raise SodError(f"eps is {eps}: it must be above 0, or the graph may fall apart")
 
 
 def binary_weights(similarity: Tensor, tau: float, eps: float) -> Tensor:
@@ -61,8 +80,7 @@ def binary_weights(similarity: Tensor, tau: float, eps: float) -> Tensor:
     Raises:
         SodError: If ``eps`` is not positive.
     """
-    if not eps > 0:
-        raise SodError(f"eps is {eps}: it must be above 0, or the graph may fall apart")
+    check_eps(eps)
     rest = torch.tensor(eps, dtype=torch.float64, device=similarity.device)
     return torch.where(similarity > tau, torch.ones_like(rest), rest)
 

@@ -6,6 +6,8 @@ short that the cost of calling PyTorch would dominate. On a GPU all graphs take 
 coefficients stay on the device between checks, because each reading waits for it.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -37,45 +39,82 @@ def lanczos(weights: Tensor, roots: Tensor) -> list[Tensor | None]:
         Per graph, a vector ``[N]`` of length 1, or None if it is not accurate after the largest
         number of steps: the eigenvalue has no usable gap.
     """
+    if not weights.is_cpu:
+        return lanczos_together(weights, roots)
+    matrices, *arrays = (tensor.numpy() for tensor in (weights, *_room(roots)))
+    found: list[Tensor | None] = []
+    for row in range(len(roots)):
+        one = slice(row, row + 1)
+        product = partial(_product, matrices[one])
+        (vector,) = _iterate(product, roots.shape[1] - 1, *(array[one] for array in arrays))
+        found.append(None if vector is None else torch.from_numpy(vector))
+    return found
+
+
+def lanczos_together(weights: Tensor, roots: Tensor) -> list[Tensor | None]:
+    """Return the vectors of :func:`lanczos`; all graphs take the same steps, as on a GPU."""
+    return _iterate(partial(_product, weights), roots.shape[1] - 1, *_room(roots))
+
+
+def lanczos_of_products(product: Callable[[Tensor], Tensor], root: Tensor) -> Tensor:
+    """Return the vector of :func:`lanczos` for one graph of which only products are known.
+
+    After the largest number of steps the vector is returned as it is: its value of the normalized
+    cut is close to the best one, although it may hold a part of the next eigenvectors.
+
+    Args:
+        product: Multiplies ``W`` by a vector ``[N]`` in float64.
+        root: Square roots of the row sums of ``W``, ``[N]``.
+
+    Returns:
+        A vector ``[N]`` of length 1.
+    """
+    tensors = _room(root[None])
+    last = tensors[-1].shape[-1]
+    (vector,) = _iterate(lambda vectors: product(vectors[0])[None], last, *tensors)
+    assert isinstance(vector, Tensor)  # noqa: S101 - the last step always gives one
+    return vector
+
+
+def _room(roots: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return the roots, the start vectors, and room for bases and coefficients of some graphs."""
     steps = torch.arange(1, roots.shape[1] + 1, dtype=torch.float64, device=roots.device)
     # Multiples of the golden ratio modulo 1 cover all directions.
     start = (steps * GOLDEN % 1 - 0.5).expand(roots.shape)
     limit = min(MAX_STEPS, roots.shape[1] - 1)
     basis = roots.new_empty(len(roots), limit + 2, roots.shape[1])
-    tensors = (weights, roots, start, basis, roots.new_zeros(len(roots), 2, limit))
-    if not weights.is_cpu:
-        return _iterate(*tensors)
-    arrays = [tensor.numpy() for tensor in tensors]
-    found: list[Tensor | None] = []
-    for row in range(len(roots)):
-        (vector,) = _iterate(*(array[row : row + 1] for array in arrays))
-        found.append(None if vector is None else torch.from_numpy(vector))
-    return found
+    return roots, start, basis, roots.new_zeros(len(roots), 2, limit)
 
 
 def _iterate(
-    weights: _Array, roots: _Array, start: _Array, basis: _Array, coefficients: _Array
+    product: Callable[[_Array], _Array],
+    last: int,
+    roots: _Array,
+    start: _Array,
+    basis: _Array,
+    coefficients: _Array,
 ) -> list[Any]:
     """Take steps until each graph has an accurate vector or the basis is full.
 
     Args:
-        weights: As in :func:`lanczos`.
-        roots: Likewise.
+        product: Multiplies the weights by vectors ``[B, N]``.
+        last: The step after which the vectors are taken as they are.
+        roots: As in :func:`lanczos`.
         start: Start vectors, ``[B, N]``.
         basis: Room for the bases, ``[B, steps + 2, N]``.
         coefficients: Room for the diagonals and off-diagonals, ``[B, 2, steps]``.
     """
-    count, limit = roots.shape[1], basis.shape[1] - 2
+    limit = basis.shape[1] - 2
     inverse = 1 / roots
     basis[:, 0] = roots / _dot(roots, roots)[:, None] ** 0.5
     basis[:, 1] = _orthonormal(start, basis[:, :1])[0]
     found: list[Any] = [None] * len(roots)
     for step in range(1, limit + 1):
-        image = _product(weights, basis[:, step] * inverse) * inverse
+        image = product(basis[:, step] * inverse) * inverse
         coefficients[:, 0, step - 1] = _dot(image, basis[:, step])
         remainder = _orthonormal(image, basis[:, : step + 1])
         basis[:, step + 1], coefficients[:, 1, step - 1] = remainder
-        complete = step == count - 1
+        complete = step == last
         if complete or (step >= FIRST_CHECK and step % CHECK_EVERY == 0):
             _collect(found, coefficients[:, :, :step], basis, complete)
             if all(vector is not None for vector in found):
@@ -100,7 +139,7 @@ def _ritz_vector(coefficients: _Floats, complete: bool) -> _Floats | None:
 
     Args:
         coefficients: Diagonal, and off-diagonal below it, ``[2, steps]``.
-        complete: Whether the basis spans the whole space.
+        complete: Whether the vector is taken as it is, such as in a basis of the whole space.
     """
     # An exhausted Krylov space is invariant under M: its Ritz vectors are eigenvectors.
     ends = np.flatnonzero(coefficients[1] < EXHAUSTED)

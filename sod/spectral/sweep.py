@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from sod.core.precision import float64_device, full_precision_region
-from sod.spectral.cut import Cut, cut_graphs
+from sod.spectral.cut import Cut, cut_graphs, cut_implicit
 from sod.spectral.graph import binary_weights, similarities
+from sod.spectral.implicit import ImplicitGraph, is_large
 
 
 @full_precision_region
@@ -14,7 +15,7 @@ def threshold_sweep(features: Tensor, taus: Sequence[float], eps: float = 1e-5) 
     """Cut an image by its binary graphs at several thresholds.
 
     The same cuts as :func:`sod.spectral.normalized_cut` gives one by one, but the similarities are
-    computed once.
+    computed once, unless the graph is too large for its matrix.
 
     Args:
         features: Dense features ``[C, h, w]``.
@@ -29,7 +30,11 @@ def threshold_sweep(features: Tensor, taus: Sequence[float], eps: float = 1e-5) 
     """
     grid = (features.shape[1], features.shape[2])
     tokens = features.detach().flatten(1).T
-    similarity = similarities(tokens.to(float64_device(tokens.device)))
+    tokens = tokens.to(float64_device(tokens.device))
+    if is_large(len(tokens)):
+        graphs = (ImplicitGraph(tokens, tau, eps) for tau in taus)
+        return [cut_implicit(graph, grid).to(features.device) for graph in graphs]
+    similarity = similarities(tokens)
     cuts: list[Cut] = []
     for tau in taus:
         weights = binary_weights(similarity, tau, eps)
