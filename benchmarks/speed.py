@@ -34,6 +34,7 @@ TARGETS = {
     "TokenCut, bilateral, all measures": 1.25,
     "ConnNet, finest: 16": 1.11,
     "ConnNet, finest: 4": 1.11,
+    "ConnNet, finest: 4, tapered": 1.11,
     "PEEKABOO step": 1.3,
 }
 FEW = 2

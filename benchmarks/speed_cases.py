@@ -107,8 +107,9 @@ def measuring(measures: tuple[str, ...]) -> Callable[[Photo, Tensor], Any]:
 
 
 def connnet_cases(shared: Path, images: list[Photo]) -> dict[str, Case]:
-    """Return the bare backbone of a student, and the maps of a coarse and of a fine one."""
-    method, fine = connnet(shared, 16), connnet(shared, 4)
+    """Return the bare backbone of a student, and the maps of a coarse one and of fine ones."""
+    method = connnet(shared, finest=16)
+    fine, tapered = connnet(shared, finest=4), connnet(shared, finest=4, taper=True)
     _, backbone = frozen_part(method.network.pyramid)
     assert backbone is not None  # noqa: S101 - the config has a frozen backbone
     inputs = [seen_by(backbone, lambda p=p: method.saliency(p.image)) for p in images]
@@ -116,6 +117,7 @@ def connnet_cases(shared: Path, images: list[Photo]) -> dict[str, Case]:
         "bare backbone": lambda n: backbone(inputs[n]),
         "ConnNet, finest: 16": lambda n: method.saliency(images[n].image),
         "ConnNet, finest: 4": lambda n: fine.saliency(images[n].image),
+        "ConnNet, finest: 4, tapered": lambda n: tapered.saliency(images[n].image),
     }
 
 
@@ -162,8 +164,8 @@ def tokencut(shared: Path) -> TokenCut:
     return cast("TokenCut", build("evaluate", "tokencut.yaml", "standin.yaml", shared))
 
 
-def connnet(shared: Path, finest: int) -> ConnNet:
+def connnet(shared: Path, finest: int, taper: bool = False) -> ConnNet:
     """Return an untrained student of the generations: its cost does not depend on its weights."""
-    finer = f"--model.network.finest={finest}"
-    built = build("fit", "connnet.yaml", "student_standin.yaml", shared, finer)
+    words = [f"--model.network.finest={finest}", f"--model.network.taper={taper}".lower()]
+    built = build("fit", "connnet.yaml", "student_standin.yaml", shared, *words)
     return cast("ConnNet", built)
