@@ -70,7 +70,7 @@ def main() -> None:
                 run = options.out / f"{part}-{way}-{seed}"
                 how = [*_words(part, options), f"--seed_everything={seed}", *WAYS[way]]
                 _part(run, how, options)
-    lines = [*_table(options.out), ""]
+    lines = [*TITLE, *_table(options.out), ""]
     (RESULTS / "cached.md").write_text("\n".join(lines), encoding="utf-8")
     print("\n".join(lines))
 
