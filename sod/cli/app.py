@@ -135,12 +135,7 @@ class SodCLI(LightningCLI):
         return self.model
 
     def save_config(self, path: Path, of: Path | None = None) -> None:
-        """Write the whole configuration as YAML, which reproduces the run.
-
-        Args:
-            path: The file.
-            of: The configuration of an earlier run to write instead of the present one; options
-                that came later get their defaults.
+        """Write the configuration, or an earlier one, as :class:`sod.cli.program.Program` says.
 
         Raises:
             SodError: The earlier one cannot be read, or has options that there are no more.

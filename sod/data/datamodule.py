@@ -32,9 +32,8 @@ class SaliencyData(LightningDataModule):
     """Images for training, validation and test; masks are read only where they are needed.
 
     A dataset is named as a benchmark (``DUTS-TR``, ``ECSSD``, ..., in any spelling), as
-    ``builtin[-COUNT[-SIZE[-SEED]]]`` (synthetic scenes, written below the root at first use) or as
-    a folder with ``images/`` and optional ``masks/``, or ``@LIST``: a text file with an image a
-    line, or an image, a tab and its mask.
+    ``builtin[-COUNT[-SIZE[-SEED]]]`` (synthetic scenes, written below the root at first use), as a
+    folder with ``images/`` and optional ``masks/``, or as ``@LIST`` (:mod:`sod.data.listed`).
 
     Args:
         root: The folder that holds the benchmarks.
