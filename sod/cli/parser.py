@@ -55,7 +55,12 @@ class SodParser(LightningArgumentParser):
         """
         raise SodError(concise(message)) from ex
 
-    def parse_args(self, args: Sequence[str] | None = None, *rest: Any, **named: Any) -> Namespace:  # type: ignore[override] # noqa: ANN401
+    def parse_args(  # type: ignore[override]
+        self,
+        args: Sequence[str] | None = None,
+        *rest: Any,  # noqa: ANN401 - jsonargparse's own arguments
+        **named: Any,  # noqa: ANN401
+    ) -> Namespace:
         """Parse arguments; that of a nested class comes as Python writes it, and null as None."""
         if args is not None and len(args) == 1:
             args = [as_json(args[0])]

@@ -31,7 +31,7 @@ from sod.engine.method import LossOutput
 from sod.engine.trainer import FitOptions
 from sod.engine.training import Training
 from sod.labels.estimates.grids import Grids
-from sod.labels.selection import Candidate, Score, SelectionConfig, select
+from sod.labels.selection import Score, SelectionConfig
 from sod.methods.generations.ensemble import Generations
 from sod.methods.generations.pipeline import Pipeline
 from sod.methods.generations.quality import Thumbnails
@@ -269,39 +269,6 @@ def test_untrained_the_method_combines_its_teachers_by_agreement() -> None:
     torch.testing.assert_close(saliency[:, 0], expected, atol=1e-5, rtol=0)
 
 
-def hand_candidates() -> list[Candidate]:
-    """Return what is known of the first teachers' labels, with other qualities."""
-    return [
-        Candidate("a", 1.0, 0.25, 0.0, AGREEMENT["a"], 0.5),
-        Candidate("b", FIRST["b"][0], 0.25, 0.0, AGREEMENT["b"], 0.9),
-        Candidate("c", -0.14798, 0.75, 1.0, AGREEMENT["c"], 0.8),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("rules", "names"),
-    [
-        ({"keep": 1 / 3, "least": 1}, "a"),
-        ({"keep": 0.34, "least": 1}, "ab"),  # 1.02 images are two
-        ({"keep": 1.0, "least": 1}, "ab"),
-        ({"keep": 1 / 3, "least": 2}, "ab"),
-        ({"keep": 1 / 3, "least": 3}, "abc"),
-        ({"keep": 1 / 3, "least": 1, "score": "agreement"}, "b"),
-        ({"keep": 1 / 3, "least": 1, "score": "quality"}, "b"),
-        ({"keep": 1 / 3, "least": 1, "score": "contrast"}, "a"),
-        ({"keep": 1 / 3, "least": 1, "score": "agreement", "high": 0.75, "border": 1.0}, "c"),
-        ({"keep": 1.0, "least": 1, "high": 0.75}, "ab"),  # the border is above 0.6
-        ({"keep": 1.0, "least": 1, "high": 0.74, "border": 1.0}, "ab"),
-        ({"keep": 1.0, "least": 1, "low": 0.25, "high": 1.0, "border": 1.0}, "abc"),
-        ({"keep": 1.0, "least": 1, "low": 0.26, "high": 1.0, "border": 1.0}, "c"),
-        ({"keep": 1.0, "least": 1, "outside": "last"}, "abc"),
-    ],
-)
-def test_rules_of_selection(rules: dict[str, Any], names: str) -> None:
-    verdicts = select(hand_candidates(), SelectionConfig(**rules))
-    assert "".join(v.candidate.name for v in verdicts if v.reason is None) == names
-
-
 def test_labels_are_ranked_by_estimates(
     images: Path,
     taught: list[Taught],
@@ -313,11 +280,7 @@ def test_labels_are_ranked_by_estimates(
     seen: list[tuple[str, int, int]] = []
 
     def scores(
-        grids: Grids,
-        candidates: list[Candidate],
-        config: SelectionConfig,
-        seed: int,
-        device: object,
+        grids: Grids, _: object, config: SelectionConfig, seed: int, device: object
     ) -> Tensor:
         assert grids.features.shape[:2] == (3, 28)  # of the descriptor
         seen.append((config.score, seed, [int(mask[40, 40]) for mask in grids.masks][1]))
