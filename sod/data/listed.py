@@ -39,7 +39,7 @@ def listed_samples(path: Path) -> tuple[Path, SampleList]:
         raise SodError(f"{MARK}{path}: lists no images: write a file a line.")
     _check_present(path, [*images[:FEW], *filter(None, masks[:FEW])])
     _check_once(path, images)
-    folder = _common_folder(path, images)
+    folder = common_folder(images, f"{MARK}{path}")
     start = len(str(folder / "x")) - 1
     names = unique_names([image[start:].replace(os.sep, "/") for image in images])
     return folder, SampleList(names, images, masks if any(masks) else ())
@@ -51,17 +51,31 @@ def _lines(path: Path) -> Iterator[tuple[str, str]]:
     Raises:
         SodError: The file cannot be read as text, or a line has more than two parts.
     """
+    for number, line in enumerate(read_lines(path, f"{MARK}{path}", "images"), 1):
+        image, *others = (part.strip() for part in line.strip().split("\t"))
+        if len(others) > 1:
+            raise SodError(f"{MARK}{path}, line {number}: more than an image and a mask.")
+        if image:
+            yield image, "".join(others)
+
+
+def read_lines(path: Path, where: str, of: str) -> Iterator[str]:
+    """Yield the lines of a list, one at a time.
+
+    Args:
+        path: The list.
+        where: What names it, for messages.
+        of: What it lists, for messages.
+
+    Raises:
+        SodError: It cannot be read as text.
+    """
     try:
         with path.open(encoding="utf-8") as file:
-            for number, line in enumerate(file, 1):
-                image, *others = (part.strip() for part in line.strip().split("\t"))
-                if len(others) > 1:
-                    raise SodError(f"{MARK}{path}, line {number}: more than an image and a mask.")
-                if image:
-                    yield image, "".join(others)
+            yield from file
     except (OSError, UnicodeDecodeError) as error:
         hint = suggest_path(str(path))
-        raise SodError(f"{MARK}{path}: cannot be read as a list of images.{hint}") from error
+        raise SodError(f"{where}: cannot be read as a list of {of}.{hint}") from error
 
 
 def _check_present(path: Path, files: Iterable[str]) -> None:
@@ -79,10 +93,24 @@ def _check_once(path: Path, images: list[str]) -> None:
         seen.add(image)
 
 
-def _common_folder(path: Path, images: Iterable[str]) -> Path:
-    """Return the deepest folder that holds all images."""
-    parents = {image[: image.rfind(os.sep) + 1] for image in images}
+def folders_of(files: Iterable[str]) -> set[str]:
+    """Return what precedes the names of files, with the separator."""
+    sep = os.sep
+    return {file[: file.rfind(sep) + 1] for file in files}
+
+
+def common_folder(files: Iterable[str], where: str) -> Path:
+    """Return the deepest folder that holds all files.
+
+    Args:
+        files: Their paths.
+        where: What names them, for the message.
+
+    Raises:
+        SodError: They are on several drives of Windows.
+    """
+    parents = [str(Path(folder).absolute()) for folder in folders_of(files)]
     try:
         return Path(os.path.commonpath(parents))
-    except ValueError as error:  # several drives of Windows
-        raise SodError(f"{MARK}{path}: the images are on several drives.") from error
+    except ValueError as error:
+        raise SodError(f"{where}: the files are on several drives: give those of one.") from error

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from sod.core.errors import SodError, suggest_path
 from sod.data.image_files import SUFFIXES
+from sod.data.listed import common_folder, folders_of, read_lines
 from sod.data.naming import repeated, suffix_of, unique_names
 from sod.data.sample_list import SampleList
 from sod.data.samples import Sample, discover_files
@@ -57,7 +58,7 @@ def list_inputs(sources: str | Sequence[str]) -> Inputs:
     if repeated(files):
         files = list(dict.fromkeys(files))
     single = Path(entries[0]) if len(entries) == 1 else None
-    base = single if single is not None and single.is_dir() else _common_folder(files)
+    base = single if single is not None and single.is_dir() else common_folder(files, "--source")
     samples = SampleList(unique_names(_relative(files, base)), files)
     if not _videos(files):
         return Inputs(samples, [])
@@ -77,7 +78,7 @@ def _videos(files: Sequence[str]) -> list[str]:
     ends = {file[file.rfind(".") :] for file in files}  # few, so that few need be looked at
     devices = str(cameras.DEVICES)
     if not any(is_video(f"x{end}") for end in ends) and not any(
-        folder.startswith(devices) for folder in _folders_of(files)
+        folder.startswith(devices) for folder in folders_of(files)
     ):
         return []
     return [file for file in files if is_video(file)]
@@ -95,7 +96,7 @@ def _files(entry: str) -> Iterator[str]:
     elif entry == "-":
         yield from _listed(sys.stdin, "-")
     elif entry.startswith("@"):
-        yield from _listed(_read(Path(entry[1:])), entry)
+        yield from _listed(read_lines(Path(entry[1:]), f"--source {entry}", "names"), entry)
     elif has_magic(entry):
         yield from _matching(entry)
     else:
@@ -171,20 +172,10 @@ def _files_in(folder: str) -> list[str]:
         return []
 
 
-def _read(path: Path) -> Iterator[str]:
-    """Yield the lines of a list."""
-    try:
-        with path.open(encoding="utf-8") as file:
-            yield from file
-    except (OSError, UnicodeDecodeError) as error:
-        hint = suggest_path(str(path))
-        raise SodError(f"--source @{path}: cannot be read as a list of names.{hint}") from error
-
-
 def _relative(files: Sequence[str], base: Path) -> list[str]:
     """Return the paths of files below a folder, with ``/``."""
     prefixes = {}
-    for folder in _folders_of(files):
+    for folder in folders_of(files):
         inner = Path(os.path.relpath(folder or ".", base)).as_posix()
         prefixes[folder] = "" if inner == "." else f"{inner}/"
     if len(prefixes) == 1:
@@ -193,21 +184,6 @@ def _relative(files: Sequence[str], base: Path) -> list[str]:
     return [prefixes[_folder_of(file)] + file[file.rfind(os.sep) + 1 :] for file in files]
 
 
-def _folders_of(files: Sequence[str]) -> set[str]:
-    """Return what :func:`_folder_of` returns for some of the files."""
-    sep = os.sep
-    return {file[: file.rfind(sep) + 1] for file in files}
-
-
 def _folder_of(file: str) -> str:
     """Return what precedes the name of a file, with the separator."""
     return file[: file.rfind(os.sep) + 1]
-
-
-def _common_folder(files: Sequence[str]) -> Path:
-    """Return the deepest folder that holds all files."""
-    parents = [str(Path(folder).absolute()) for folder in _folders_of(files)]
-    try:
-        return Path(os.path.commonpath(parents))
-    except ValueError as error:  # several drives of Windows
-        raise SodError("--source: the files are on several drives: give those of one.") from error
